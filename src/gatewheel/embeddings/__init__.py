@@ -1,0 +1,1 @@
+"""Encoders, and the store and index of passages with their vectors."""

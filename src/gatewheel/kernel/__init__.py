@@ -1,0 +1,1 @@
+"""Floor 0: nouns, ports, catalog, configuration, errors, store, runs and traces. Never imports torch."""

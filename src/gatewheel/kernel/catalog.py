@@ -1,0 +1,82 @@
+"""The one place where a part gets its name: kind, name, module. Strings only; nothing is imported until it is used.
+
+Each module has a pydantic `Settings` and a `create(settings, **parts)`; `parts` are the neighbours it needs, handed in
+by `loop/compose.py`. Installed plugins come in through entry points of the group `gatewheel.<kind>`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
+
+from gatewheel.kernel.errors import ConfigError, did_you_mean
+
+CATALOG: dict[str, dict[str, str]] = {
+    "model": {
+        "auto": "gatewheel.models.auto",
+        "llama.cpp": "gatewheel.models.llamacpp",
+        "openvino": "gatewheel.models.openvino",
+        "openai": "gatewheel.models.openai",
+        "hf": "gatewheel.models.hf",
+    },
+    "encoder": {
+        "openvino": "gatewheel.embeddings.openvino",
+        "openai": "gatewheel.embeddings.openai",
+        "none": "gatewheel.embeddings.none",
+    },
+    "reader": {
+        "text": "gatewheel.rag.read.text",
+        "html": "gatewheel.rag.read.html",
+        "pdf": "gatewheel.rag.read.pdf",
+        "docx": "gatewheel.rag.read.docx",
+        "pptx": "gatewheel.rag.read.pptx",
+        "notebook": "gatewheel.rag.read.notebook",
+        "table": "gatewheel.rag.read.table",
+        "jsonl": "gatewheel.rag.read.jsonl",
+    },
+    "chunker": {
+        "structure": "gatewheel.rag.chunk.structure",
+        "recursive": "gatewheel.rag.chunk.recursive",
+        "sentence": "gatewheel.rag.chunk.sentence",
+        "fixed": "gatewheel.rag.chunk.fixed",
+    },
+    "index": {
+        "exact": "gatewheel.embeddings.exact",
+    },
+    "retriever": {
+        "hybrid": "gatewheel.retrieval.hybrid",
+        "dense": "gatewheel.retrieval.dense",
+        "bm25": "gatewheel.retrieval.bm25",
+    },
+    "checker": {
+        "grounding": "gatewheel.rag.grounding",
+    },
+    "app": {
+        "answer": "gatewheel.rag.answer",
+    },
+}
+
+
+@cache
+def names(kind: str) -> dict[str, str]:
+    """Every name of a kind with its module, plugins included.
+
+    Raises ConfigError for an unknown kind.
+    """
+    if kind not in CATALOG:
+        raise ConfigError(f"no kind of part named '{kind}'", cure=did_you_mean(kind, CATALOG))
+    plugins = {point.name: point.value for point in entry_points(group=f"gatewheel.{kind}")}
+    return CATALOG[kind] | plugins
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """Import the module of a part.
+
+    Raises ConfigError when nothing has that name.
+    """
+    known = names(kind)
+    if name not in known:
+        raise ConfigError(f"no {kind} named '{name}'", cure=did_you_mean(name, known))
+    return importlib.import_module(known[name])

@@ -1,0 +1,111 @@
+"""The small Protocols through which rooms meet. Whoever fulfils one is tested by tests/contracts/test_<kind>.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gatewheel.kernel.nouns import Chunk, Completion, Document, Hit, Message, Passage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+    Offsets = NDArray[np.int64]
+
+OnText = Callable[[str], bool | None]
+"""Receives each piece of a stream; returning True stops the generation."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decoding:
+    """How a model is to write. `schema` is a JSON Schema that the text must validate against."""
+
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = 0
+    stop: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    repetition_penalty: float = 1.0
+
+
+class Model(Protocol):
+    """A chat model. Sync; one call at a time unless its engine says otherwise."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def context_length(self) -> int: ...
+    def count_tokens(self, text: str) -> int: ...
+    def chat(
+        self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None
+    ) -> Completion: ...
+    def close(self) -> None: ...
+
+
+class Tokens(Protocol):
+    """Where the tokens of a text begin, in the encoder's own vocabulary."""
+
+    def starts(self, text: str) -> Offsets:
+        """Character offset at which each token starts, ascending, shape (tokens,); no special tokens."""
+
+
+class Encoder(Tokens, Protocol):
+    """Texts to unit vectors. `id` changes whenever the vectors would."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def dimensions(self) -> int: ...
+    @property
+    def max_tokens(self) -> int: ...
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Unit rows, float32, shape (len(texts), dimensions)."""
+
+
+class Reader(Protocol):
+    """A file of one format to documents. Most files hold one; a JSONL file holds one a line."""
+
+    def read(self, path: Path, *, source: str) -> Iterable[Document]: ...
+
+
+class Chunker(Protocol):
+    """A text to spans that cover every character that is not white space."""
+
+    def split(self, document: Document, *, tokens: Tokens) -> Sequence[Chunk]: ...
+
+
+class Index(Protocol):
+    """Nearest vectors, derived from the store and rebuildable at any time."""
+
+    def search(
+        self, vector: Vectors, *, k: int, among: Collection[int] | None = None
+    ) -> list[tuple[int, float]]:
+        """Row numbers of passages with their cosine, best first; `among` restricts the rows."""
+
+
+class Retriever(Protocol):
+    """A question to located passages, best first."""
+
+    def retrieve(self, question: str, *, k: int, where: str = "") -> list[Hit]: ...
+
+
+class Checker(Protocol):
+    """How well evidence supports a claim."""
+
+    def support(self, claims: Sequence[str], passages: Sequence[Passage]) -> list[Support]: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Support:
+    """The best evidence for one claim: score in 0..1, index of the passage and span inside the document."""
+
+    score: float
+    passage: int
+    start: int
+    end: int

@@ -1,0 +1,1 @@
+"""Versioned prompt files: front matter and a sandboxed template."""

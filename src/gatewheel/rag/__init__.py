@@ -1,0 +1,1 @@
+"""Read, chunk and ingest documents; build context; answer with citations or abstain."""

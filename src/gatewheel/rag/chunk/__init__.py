@@ -1,0 +1,1 @@
+"""One chunker per strategy: a text to spans."""

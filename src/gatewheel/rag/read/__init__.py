@@ -1,0 +1,1 @@
+"""One reader per format: a file to documents as text."""

@@ -1,0 +1,1 @@
+"""A question to located passages: BM25, dense, hybrid."""
