@@ -28,6 +28,14 @@ class Document:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """A source, or one record of it, that was left out, and why: what was wrong, then the cure."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Chunk:
     """A span that a chunker cut, with the headings above it, outermost first, and its size in encoder tokens."""
 

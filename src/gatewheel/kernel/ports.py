@@ -1,4 +1,4 @@
-"""The small Protocols through which rooms meet. Whoever fulfils one is tested by tests/contracts/test_<kind>.py."""
+"""The small Protocols through which rooms meet. tests/contracts/test_<kind>.py tests whoever fulfils one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gatewheel.kernel.nouns import Chunk, Completion, Document, Hit, Message, Passage
+from gatewheel.kernel.nouns import Chunk, Completion, Document, Hit, Message, Passage, Refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,9 +42,7 @@ class Model(Protocol):
     @property
     def context_length(self) -> int: ...
     def count_tokens(self, text: str) -> int: ...
-    def chat(
-        self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None
-    ) -> Completion: ...
+    def chat(self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None) -> Completion: ...
     def close(self) -> None: ...
 
 
@@ -69,9 +67,12 @@ class Encoder(Tokens, Protocol):
 
 
 class Reader(Protocol):
-    """A file of one format to documents. Most files hold one; a JSONL file holds one a line."""
+    """A file of one format to documents. Most files hold one; a JSONL file holds one a line.
 
-    def read(self, path: Path, *, source: str) -> Iterable[Document]: ...
+    A Refusal stands for a record that was left out while the others go on; SourceError for the whole file.
+    """
+
+    def read(self, path: Path, *, source: str) -> Iterable[Document | Refusal]: ...
 
 
 class Chunker(Protocol):
@@ -83,10 +84,58 @@ class Chunker(Protocol):
 class Index(Protocol):
     """Nearest vectors, derived from the store and rebuildable at any time."""
 
-    def search(
-        self, vector: Vectors, *, k: int, among: Collection[int] | None = None
-    ) -> list[tuple[int, float]]:
+    def search(self, vector: Vectors, *, k: int, among: Collection[int] | None = None) -> list[tuple[int, float]]:
         """Row numbers of passages with their cosine, best first; `among` restricts the rows."""
+
+
+class Passages(Protocol):
+    """What a retriever sees of the store: rows by terms, rows by vector, and the passages behind rows."""
+
+    def by_terms(self, question: str, *, k: int, where: str = "") -> list[tuple[int, float]]: ...
+    def by_vector(self, vector: Vectors, *, k: int, where: str = "") -> list[tuple[int, float]]: ...
+    def fetch(self, rows: Sequence[int]) -> Mapping[int, Passage]: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileState:
+    """What the ledger knows of a file. `sha256` is empty while the file is only partly read."""
+
+    id: int
+    source: str
+    sha256: str
+    size: int
+    mtime_ns: int
+    recipe: str
+    named: bool
+    reason: str
+    documents: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A document ready to be written: its chunks, for each the text that the encoder sees, and its vector's key."""
+
+    document: Document
+    sha256: str
+    chunks: tuple[Chunk, ...]
+    contexts: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+class Ledger(Protocol):
+    """What ingestion sees of the store. Every method is one transaction."""
+
+    def files(self) -> dict[str, FileState]: ...
+    def open_file(self, source: str, *, size: int, mtime_ns: int, recipe: str, named: bool) -> int: ...
+    def close_file(self, source: str, *, sha256: str, reason: str = "", keep: Collection[str] = ()) -> int: ...
+    def touch_file(self, source: str, *, size: int, mtime_ns: int, named: bool) -> None: ...
+    def remove_file(self, source: str) -> int: ...
+    def known_documents(self, file_id: int) -> dict[str, str]: ...
+    def missing_vectors(self, keys: Sequence[str]) -> set[str]: ...
+    def add_vectors(self, keys: Sequence[str], rows: Vectors) -> None: ...
+    def write(self, entries: Sequence[tuple[int, Entry]]) -> None: ...
+    def tidy(self) -> int: ...
+    def totals(self) -> tuple[int, int]: ...
 
 
 class Retriever(Protocol):

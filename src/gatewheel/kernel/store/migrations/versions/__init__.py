@@ -1,0 +1,1 @@
+"""Alembic's scripts. `HEAD` in store/database.py names the newest."""

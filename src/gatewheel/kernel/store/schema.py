@@ -1,0 +1,131 @@
+"""Every table of a project. Knows columns, not queries.
+
+`files` is the ledger of ingestion: a file counts as read only when its row says so. `documents` and `passages` are the
+truth that every index is derived from. `vectors` are keyed by what was encoded, so a moved or copied text is never
+encoded twice. Text search lives beside `passages`: an FTS5 table on SQLite, a tsvector column on PostgreSQL
+(see migrations/).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+# SQLite gives row numbers only to INTEGER keys; PostgreSQL needs the larger type
+Row = BigInteger().with_variant(Integer, "sqlite")
+
+meta = Table("meta", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", Row, primary_key=True),
+    Column("source", Text, nullable=False, unique=True),
+    Column("sha256", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("recipe", String(64), nullable=False),  # hash of the reader's and the chunker's settings
+    Column("named", Boolean, nullable=False),  # given by name on the command line, not found through [sources]
+    Column("reason", Text, nullable=False, default=""),  # why it was skipped; empty when it was read
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Row, primary_key=True),
+    Column("file_id", Row, ForeignKey("files.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("source", Text, nullable=False, unique=True),
+    Column("sha256", String(64), nullable=False),  # of text, title, meta and recipe
+    Column("format", String(32), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("pages", JSON, nullable=False),
+    Column("meta", JSON, nullable=False),
+    Column("text", LargeBinary, nullable=False),  # zlib of UTF-8
+)
+
+passages = Table(
+    "passages",
+    metadata,
+    Column("id", Row, primary_key=True),
+    Column("document_id", Row, ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("public_id", String(32), nullable=False, index=True),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("page", Integer),
+    Column("heading", Text, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("key", String(32), nullable=False, index=True),  # of heading and text: what the encoder sees
+    Column("text", Text, nullable=False),
+    # a row number is never used twice, so a derived index can tell an old passage from a new one
+    sqlite_autoincrement=True,
+)
+
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("id", Row, primary_key=True),
+    Column("encoder", String(64), nullable=False),
+    Column("key", String(32), nullable=False),
+    Column("vector", LargeBinary, nullable=False),  # little-endian float16
+    UniqueConstraint("encoder", "key"),
+)
+
+variants = Table(
+    "variants",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("created", Float, nullable=False),
+    Column("recipe", JSON, nullable=False),
+)
+
+traces = Table(
+    "traces",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("created", Float, nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("abstained", Boolean, nullable=False),
+    Column("variant", String(64), nullable=False, index=True),
+    Column("seconds", Float, nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("spans", JSON, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("state", String(16), nullable=False),  # queued, running, done, failed, cancelled
+    Column("created", Float, nullable=False),
+    Column("started", Float),
+    Column("ended", Float),
+    Column("settings", JSON, nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("progress", JSON, nullable=False),
+    Column("result", JSON),
+    Column("error", Text, nullable=False, default=""),
+    Column("machine", Text, nullable=False, default=""),
+    Column("parent", String(32)),
+    Column("process", Integer),
+)
+Index("runs_created", runs.c.created)

@@ -1,0 +1,102 @@
+"""GGUF to OpenVINO's own format, once per weights and version, kept whole in the user's cache.
+
+Straight from the GGUF an OpenVINO pipeline takes 3–5 s to load every time; from the kept conversion 0.4 s.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gatewheel.kernel.errors import MissingPart, ModelError
+from gatewheel.kernel.places import cache_dir
+from gatewheel.models.weights import identity, read_json, write_json
+
+_MANIFEST = "manifest.json"  # sizes of the files: a file cut short would kill the process when it is mapped
+
+
+def load(gguf: Path, *, threads: int, on_progress: Callable[[str], None]) -> Any:
+    """An `openvino_genai.LLMPipeline` of the weights at `gguf`, converting them first when that is still to do.
+
+    A damaged conversion is made again. Two processes may convert at once; the first to finish is kept.
+    Raises MissingPart without openvino-genai, ModelError when it cannot convert or the cache cannot be written.
+    """
+    try:
+        version = importlib.metadata.version("openvino-genai")
+    except importlib.metadata.PackageNotFoundError as error:
+        cure = "pip install openvino-genai"
+        raise MissingPart("the package openvino-genai is not installed", cure=cure) from error
+    folder = cache_dir() / "openvino" / f"{identity(gguf)[:16]}-{version}"
+    if _is_whole(folder):
+        try:
+            return _open(folder, threads)
+        except RuntimeError:
+            on_progress(f"the converted weights in {folder} do not load and are made again")
+    shutil.rmtree(folder, ignore_errors=True)
+    on_progress(f"converting {gguf.name} for OpenVINO, once (about 5 s)")
+    try:
+        _convert(gguf, folder, threads)
+        return _open(folder, threads)
+    except OSError as error:
+        cure = "set GATEWHEEL_CACHE to a folder with room"
+        raise ModelError(f"cannot keep the converted weights in {folder}: {error}", cure=cure) from error
+    except RuntimeError as error:
+        cure = "use the engine llama.cpp for them"
+        raise ModelError(f"OpenVINO cannot convert {gguf}: {error}", cure=cure) from error
+
+
+def _open(folder: Path, threads: int) -> Any:
+    from openvino_genai import LLMPipeline
+
+    # SDPA keeps one request in one state: the paged backend plans a scheduler and takes longer to load
+    return LLMPipeline(
+        str(folder),
+        "CPU",
+        ATTENTION_BACKEND="SDPA",
+        INFERENCE_NUM_THREADS=threads,
+        CACHE_DIR=str(folder / "compiled"),
+    )
+
+
+def _convert(gguf: Path, folder: Path, threads: int) -> None:
+    from openvino_genai import LLMPipeline
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
+    try:
+        source = work / "model.gguf"  # OpenVINO saves beside the file it is given
+        source.symlink_to(gguf.resolve())
+        LLMPipeline(str(source), "CPU", enable_save_ov_model=True, ATTENTION_BACKEND="SDPA")
+        source.unlink()
+        _open(work, threads)  # writes the compiled form, which is found by content wherever the folder lies
+        write_json(work / _MANIFEST, _sizes(work))
+        _put(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _put(work: Path, folder: Path) -> None:
+    try:
+        os.rename(work, folder)  # noqa: PTH104 - must fail when the folder is there
+    except OSError:
+        if not _is_whole(folder):  # else another process was first, and its work is as good
+            raise
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {
+        str(path.relative_to(folder)): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _is_whole(folder: Path) -> bool:
+    promised = read_json(folder / _MANIFEST)
+    there = _sizes(folder) if promised else {}
+    return bool(promised) and promised.items() <= there.items()

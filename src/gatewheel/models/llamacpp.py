@@ -1,0 +1,204 @@
+"""Chat with a GGUF file through llama.cpp in this process (xllamacpp). Opens no network port."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import random
+import shutil
+import socket
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gatewheel.kernel.errors import MissingPart, ModelError
+from gatewheel.kernel.nouns import Completion, Message
+from gatewheel.kernel.ports import Decoding, Model, OnText
+from gatewheel.models.cores import available_cores
+from gatewheel.models.gguf import read_header
+from gatewheel.models.stream import Emit
+from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
+from gatewheel.models.weights import DEFAULT, find
+
+_BATCH = 512  # tokens of prompt between two looks at whether the caller still waits
+
+
+class Settings(BaseModel):
+    """`context_length` is at most this many tokens; a model trained for less has its own. `threads = 0`: all cores."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights: str = DEFAULT
+    context_length: int = Field(4096, ge=128)
+    threads: int = Field(0, ge=0)
+
+
+def create(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> Model:
+    """Load the weights (0.4 s for 135M parameters).
+
+    Raises MissingPart when the weights are not here, ModelError when llama.cpp cannot read them.
+    """
+    del on_progress  # loading is too short to report
+    path = find(settings.weights)
+    header = read_header(path)
+    length = min(settings.context_length, header.context_length or settings.context_length)
+    name = settings.weights if path.name != settings.weights else path.stem
+    return LlamaCpp(path, name=name, context_length=length, threads=settings.threads or available_cores())
+
+
+class LlamaCpp:
+    """One set of weights held by one llama.cpp server object, used through its in-process calls."""
+
+    def __init__(self, path: Path, *, name: str, context_length: int, threads: int) -> None:
+        self._name = name
+        self._context_length = context_length
+        self._busy = threading.Lock()
+        # The server object always listens. A Unix socket in a folder that only this user may enter keeps it off the
+        # network; it also serves count_tokens, for which there is no in-process call.
+        self._folder = Path(tempfile.mkdtemp(prefix="gw-"))
+        self._remove_folder = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._server = _load(path, self._folder / "s.sock", context_length, threads)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def context_length(self) -> int:
+        return self._context_length
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text` without special tokens or template."""
+        return len(self._post("/tokenize", {"content": text})["tokens"])
+
+    def chat(
+        self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None
+    ) -> Completion:
+        """Answer `messages`. Raises ModelError for a prompt beyond the context or a schema llama.cpp cannot follow."""
+        self._alive()
+        return take_turn(self._write, messages, decoding=decoding, on_text=on_text, model=self._name)
+
+    def close(self) -> None:
+        with self._busy:
+            self._server = None
+        self._remove_folder()
+
+    def _write(self, messages: list[dict[str, str]], decoding: Decoding, emit: Emit) -> Written:
+        reply = _Reply(emit, context_length=self._context_length)
+        with self._busy:
+            self._alive().handle_chat_completions(_request(messages, decoding, context_length=self._context_length), reply.take)
+        return reply.written()
+
+    def _alive(self) -> Any:
+        if self._server is None:
+            raise ModelError(f"the model '{self._name}' is closed", cure="make a new one")
+        return self._server
+
+    def _post(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
+        self._alive()
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        with contextlib.closing(connection):
+            connection.sock.connect(str(self._folder / "s.sock"))
+            connection.request("POST", route, json.dumps(body), {"Connection": "close"})
+            answer: dict[str, Any] = json.load(connection.getresponse())
+        return answer
+
+
+class _Reply:
+    """Reads the chunks of one streamed completion (OpenAI's wire format plus llama.cpp's timings and progress)."""
+
+    def __init__(self, emit: Emit, *, context_length: int) -> None:
+        self._emit = emit
+        self._context_length = context_length
+        self._timings: dict[str, Any] = {}
+        self._finish = "stop"
+        self._error: dict[str, Any] | None = None
+        self._failure: BaseException | None = None
+
+    def take(self, chunk: dict[str, Any]) -> bool:
+        """The callback; True stops the engine. What goes wrong is kept, for it may not cross the C++ frames."""
+        try:
+            return self._take(chunk)
+        except BaseException as error:  # noqa: BLE001 - raised again by written()
+            self._failure = error
+            return True
+
+    def _take(self, chunk: dict[str, Any]) -> bool:
+        if error := chunk.get("error"):
+            self._error = error
+            return True
+        self._timings = chunk.get("timings") or self._timings
+        piece = ""
+        for choice in chunk.get("choices") or ():
+            piece = choice["delta"].get("content") or ""
+            self._finish = choice.get("finish_reason") or self._finish
+        return self._emit(piece)
+
+    def written(self) -> Written:
+        if self._failure is not None:
+            raise self._failure
+        if self._error is not None:
+            if tokens := self._error.get("n_prompt_tokens"):
+                refuse_long_prompt(tokens, context_length=self._context_length)
+            raise ModelError(f"llama.cpp refused: {self._error.get('message', self._error)}")
+        prompt = self._timings.get("prompt_n", 0) + self._timings.get("cache_n", 0)
+        return Written(
+            input_tokens=prompt, output_tokens=self._timings.get("predicted_n", 0), finish=self._finish
+        )
+
+
+def _load(path: Path, listen: Path, context_length: int, threads: int) -> Any:
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise MissingPart("the package xllamacpp is not installed", cure="pip install xllamacpp") from error
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(path)
+    parameters.n_ctx = context_length
+    parameters.n_parallel = 1
+    parameters.n_batch = parameters.n_ubatch = _BATCH
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+    parameters.warmup = False
+    parameters.verbosity = -1  # its default writes 25 lines to stderr
+    parameters.hostnames = [str(listen)]
+    parameters.n_threads_http = 1
+    parameters.ui = parameters.endpoint_slots = False
+    try:
+        return xllamacpp.Server(parameters)
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(
+            f"llama.cpp cannot load {path}: {error}", cure="check that it is a chat model"
+        ) from error
+
+
+def _request(messages: list[dict[str, str]], decoding: Decoding, *, context_length: int) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "messages": messages,
+        "max_tokens": decoding.max_tokens,
+        "temperature": decoding.temperature,
+        "top_p": decoding.top_p,
+        "seed": random.getrandbits(31) if decoding.seed is None else decoding.seed,
+        # llama.cpp's own defaults would sample from 40 tokens above 5 % of the best; the port knows neither
+        "top_k": 0,
+        "min_p": 0.0,
+        "repeat_penalty": decoding.repetition_penalty,
+        "repeat_last_n": context_length,  # the whole text, as the other engines do
+        "stream": True,
+        "timings_per_token": True,
+        # a reused prefix changes the batches, so the rounding, so now and then a token: the same question
+        # must get the same answer whatever was asked before
+        "cache_prompt": False,
+    }
+    if decoding.schema is not None:
+        request["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"schema": dict(decoding.schema), "strict": True},
+        }
+    return request

@@ -1,0 +1,78 @@
+"""One turn with a local engine: everything about it that is the same whichever engine does the writing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from gatewheel.kernel.errors import ModelError
+from gatewheel.kernel.nouns import Completion, Message, Usage
+from gatewheel.kernel.ports import Decoding, OnText
+from gatewheel.models import schema, tools
+from gatewheel.models.stream import Emit, Writer, drive
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What an engine reports when it is done: token counts and whether it ended by itself (stop) or at a limit (length)."""
+
+    input_tokens: int
+    output_tokens: int
+    finish: str
+
+
+Write = Callable[[list[dict[str, str]], Decoding, Emit], Written]
+"""An engine: plain messages and decoding in, text through emit, counts out. Raises ModelError."""
+
+
+def take_turn(
+    write: Write, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None, model: str
+) -> Completion:
+    """Let the engine answer `messages`.
+
+    With tools the text is a call under a schema, so nothing is streamed until it is known to be prose. With a schema
+    stop strings are not looked for: the grammar ends the text.
+    """
+    if decoding.tools and decoding.schema is not None:
+        raise ModelError("both tools and a schema were given", cure="give one of them")
+    if decoding.tools:
+        return _call_tools(write, messages, decoding=decoding, on_text=on_text, model=model)
+    if decoding.schema is not None:
+        schema.check_schema(decoding.schema)
+    started = time.perf_counter()
+    writer = Writer(on_text=on_text, stop=() if decoding.schema is not None else decoding.stop)
+    plain = [tools.as_plain(message) for message in messages]
+    written = drive(lambda emit: write(plain, decoding, emit), receive=writer.feed)
+    writer.finish()
+    finish = writer.stopped_by or written.finish
+    if decoding.schema is not None and finish != "cancelled":
+        schema.require(writer.text, decoding.schema, finish=finish, max_tokens=decoding.max_tokens)
+    usage = Usage(
+        input_tokens=written.input_tokens,
+        output_tokens=written.output_tokens,
+        seconds=time.perf_counter() - started,
+        seconds_to_first_token=writer.seconds_to_first,
+    )
+    return Completion(text=writer.text, finish=finish, usage=usage, model=model)
+
+
+def _call_tools(
+    write: Write, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None, model: str
+) -> Completion:
+    told = tools.with_instruction(messages, decoding.tools)
+    constrained = replace(decoding, tools=(), schema=tools.call_schema(decoding.tools))
+    completion = take_turn(write, told, decoding=constrained, on_text=None, model=model)
+    text, calls = tools.read_call(completion.text)
+    if text and on_text is not None:
+        on_text(text)
+    return replace(
+        completion, text=text, tool_calls=calls, finish="tool_calls" if calls else completion.finish
+    )
+
+
+def refuse_long_prompt(tokens: int, *, context_length: int) -> None:
+    """Raises ModelError unless a prompt of so many tokens leaves room for at least one token of answer."""
+    if tokens >= context_length:
+        what = f"the prompt has {tokens} tokens and the context holds {context_length}"
+        raise ModelError(what, cure="shorten the prompt, or raise context_length in [model.<name>]")

@@ -1,0 +1,52 @@
+"""The recursive chunker: paragraphs, then lines, then ". ", then words, whatever the format. The peers' usual default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+from gatewheel.kernel.nouns import Chunk, Document
+from gatewheel.kernel.ports import Tokens
+from gatewheel.rag.chunk.cuts import behind
+from gatewheel.rag.chunk.pack import fit, pack, trimmed
+from gatewheel.rag.chunk.ruler import Ruler
+from gatewheel.rag.chunk.sizes import Overlap, Size, smaller_than_tokens
+
+SEPARATORS = tuple(behind(pattern) for pattern in (r"(?:\r?\n){2,}", r"\r?\n", r"\. ", r" "))
+
+
+class Settings(BaseModel):
+    """`[chunker.<name>] use = "recursive"`"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    tokens: Size = 160
+    overlap: Overlap = 0
+
+    @field_validator("overlap")
+    @classmethod
+    def _fits(cls, value: int, info: ValidationInfo) -> int:
+        return smaller_than_tokens(value, info)
+
+
+def create(settings: Settings) -> RecursiveChunker:
+    """The chunker of these settings."""
+    return RecursiveChunker(settings)
+
+
+class RecursiveChunker:
+    """Passages of whole pieces, each cut by the coarsest separator that makes it fit.
+
+    Overlap: as many whole pieces from the end of the passage before as hold at most `overlap` tokens.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def split(self, document: Document, *, tokens: Tokens) -> Sequence[Chunk]:
+        """Chunks in order that cover every character that is not white space."""
+        ruler = Ruler(document.text, tokens)
+        limit, overlap = self._settings.tokens, self._settings.overlap
+        pieces = fit((0, len(document.text)), SEPARATORS, ruler=ruler, limit=limit)
+        spans = pack(trimmed(pieces, ruler), ruler=ruler, limit=limit, overlap=overlap)
+        return [Chunk(start=start, end=end, tokens=ruler.count(start, end)) for start, end in spans]

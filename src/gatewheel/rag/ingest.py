@@ -1,0 +1,225 @@
+"""Files to passages with vectors. Knows ports only: which reader, chunker, encoder and store is for `loop/` to say.
+
+Killed at any moment it leaves a consistent index, because each batch of documents is one transaction, a file counts
+as read only when its ledger row says so, and vectors are kept under the digest of their text before their passages are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from gatewheel.kernel.errors import SourceError
+from gatewheel.kernel.nouns import Chunk, Document, Refusal
+from gatewheel.kernel.ports import Chunker, Encoder, Entry, FileState, Ledger, Reader
+from gatewheel.rag.discover import Candidate
+
+BATCH_PASSAGES = 2_048  # written in one transaction: about 2 MB of text
+ENCODE_PASSAGES = 512  # between two signs of life; at 50 passages a second a bar moves every ten seconds at the worst
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What ingestion is made of. `recipe` names everything that decides the passages but not the file's bytes."""
+
+    ledger: Ledger
+    readers: Mapping[str, Reader]
+    chunker: Chunker
+    encoder: Encoder
+    recipe: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """Where an ingestion stands. `bytes` counts file bytes that are done, unchanged ones included."""
+
+    files: int
+    total_files: int
+    bytes: int
+    total_bytes: int
+    passages: int
+    current: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ingested:
+    """What an ingestion did. The first six count documents, but for `passages`."""
+
+    documents: int
+    passages: int
+    added: int
+    updated: int
+    removed: int
+    unchanged: int
+    skipped: tuple[Refusal, ...]
+
+
+@dataclass
+class _Batch:
+    entries: list[tuple[int, Entry]] = field(default_factory=list)
+    closings: list[tuple[str, str, set[str]]] = field(default_factory=list)
+    passages: int = 0
+
+
+class Ingestion:
+    """One pass over candidates. Use once."""
+
+    def __init__(self, parts: Parts, *, on_progress: Callable[[Progress], None] | None = None) -> None:
+        self.parts = parts
+        self.on_progress = on_progress
+        self.known = parts.ledger.files()
+        self.added = self.updated = self.removed = self.unchanged = 0
+        self.skipped: list[Refusal] = []
+        self.batch = _Batch()
+        self.progress = Progress(files=0, total_files=0, bytes=0, total_bytes=0, passages=0, current="")
+
+    def run(self, found: Iterable[Candidate | Refusal], *, gone: Callable[[FileState], bool], named: bool) -> Ingested:
+        """Bring the index in line with the files. `gone` says of a ledger file that was not found whether to drop it.
+
+        `named` marks files given on the command line rather than by [sources].
+        """
+        candidates = [one for one in found if isinstance(one, Candidate) or self._refuse(one)]
+        sizes = [candidate.path.stat().st_size for candidate in candidates]
+        self.progress = replace(self.progress, total_files=len(candidates), total_bytes=sum(sizes))
+        for candidate, size in zip(candidates, sizes, strict=True):
+            self._tell(current=candidate.source)
+            self._file(candidate, size, named)
+            self._tell(files=self.progress.files + 1, bytes=self.progress.bytes + size)
+        self._flush()
+        here = {candidate.source for candidate in candidates}
+        for state in self.known.values():
+            if state.source not in here and gone(state):
+                self.removed += self.parts.ledger.remove_file(state.source)
+        self.parts.ledger.tidy()
+        documents, passages = self.parts.ledger.totals()
+        return Ingested(
+            documents=documents,
+            passages=passages,
+            added=self.added,
+            updated=self.updated,
+            removed=self.removed,
+            unchanged=self.unchanged,
+            skipped=tuple(self.skipped),
+        )
+
+    def _file(self, candidate: Candidate, size: int, named: bool) -> None:
+        ledger, source = self.parts.ledger, candidate.source
+        try:
+            sha256, mtime_ns = _digest(candidate.path), candidate.path.stat().st_mtime_ns
+        except OSError as error:
+            self._refuse(Refusal(source=source, reason=f"cannot be read: {error.strerror}; check its permissions"))
+            return
+        state = self.known.get(source)
+        if state and state.sha256 == sha256 and state.recipe == self.parts.recipe:
+            self.unchanged += state.documents
+            if state.reason:
+                self._refuse(Refusal(source=source, reason=state.reason))
+            if (state.size, state.mtime_ns, state.named) != (size, mtime_ns, state.named or named):
+                ledger.touch_file(source, size=size, mtime_ns=mtime_ns, named=state.named or named)
+            return
+        file_id = ledger.open_file(
+            source, size=size, mtime_ns=mtime_ns, recipe=self.parts.recipe, named=named or bool(state and state.named)
+        )
+        try:
+            keep = self._documents(candidate, file_id)
+        except SourceError as error:
+            # what was already written of a broken file goes with it: a half-read document must not answer questions
+            self._flush()
+            self.removed += ledger.close_file(source, sha256=sha256, reason=str(error))
+            self._refuse(Refusal(source=source, reason=str(error)))
+            return
+        self.batch.closings.append((source, sha256, keep))
+        if self.batch.passages >= BATCH_PASSAGES:
+            self._flush()
+
+    def _documents(self, candidate: Candidate, file_id: int) -> set[str]:
+        before = self.parts.ledger.known_documents(file_id)
+        keep: set[str] = set()
+        for document in self.parts.readers[candidate.reader].read(candidate.path, source=candidate.source):
+            if isinstance(document, Refusal):
+                self._refuse(document)
+                continue
+            if document.source in keep:
+                self._refuse(Refusal(source=document.source, reason="a second record with this id; make ids unique"))
+                continue
+            keep.add(document.source)
+            digest = _document_digest(document, self.parts.recipe)
+            if before.get(document.source) == digest:
+                self.unchanged += 1
+                continue
+            self.updated += document.source in before
+            self.added += document.source not in before
+            self.batch.entries.append((file_id, self._entry(document, digest)))
+            self.batch.passages += len(self.batch.entries[-1][1].chunks)
+            if self.batch.passages >= BATCH_PASSAGES:
+                self._flush()
+        return keep
+
+    def _entry(self, document: Document, digest: str) -> Entry:
+        chunks = tuple(
+            _titled(document, chunk) for chunk in self.parts.chunker.split(document, tokens=self.parts.encoder)
+        )
+        contexts = tuple(context(document, chunk) for chunk in chunks)
+        keys = tuple(hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest() for text in contexts)
+        return Entry(document=document, sha256=digest, chunks=chunks, contexts=contexts, keys=keys)
+
+    def _flush(self) -> None:
+        batch, self.batch = self.batch, _Batch()
+        ledger = self.parts.ledger
+        if self.parts.encoder.dimensions:
+            self._encode([entry for _, entry in batch.entries])
+        ledger.write(batch.entries)
+        for source, sha256, keep in batch.closings:
+            self.removed += ledger.close_file(source, sha256=sha256, keep=keep)
+        self._tell(passages=self.progress.passages + (batch.passages if not self.parts.encoder.dimensions else 0))
+
+    def _encode(self, entries: Sequence[Entry]) -> None:
+        ledger = self.parts.ledger
+        texts = {key: text for entry in entries for key, text in zip(entry.keys, entry.contexts, strict=True)}
+        total = sum(len(entry.keys) for entry in entries)
+        missing = sorted(ledger.missing_vectors(list(texts)), key=lambda key: len(texts[key]))
+        for at in range(0, len(missing), ENCODE_PASSAGES):
+            keys = missing[at : at + ENCODE_PASSAGES]
+            ledger.add_vectors(keys, self.parts.encoder.encode([texts[key] for key in keys]))
+            self._tell(passages=self.progress.passages + len(keys))
+        self._tell(passages=self.progress.passages + total - len(missing))
+
+    def _refuse(self, refusal: Refusal) -> bool:
+        self.skipped.append(refusal)
+        return False
+
+    def _tell(self, **changes: int | str) -> None:
+        self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
+        if self.on_progress:
+            self.on_progress(self.progress)
+
+
+def context(document: Document, chunk: Chunk) -> str:
+    """What the encoder sees of a chunk: the headings above it, then its text.
+
+    A title that is only the file's name stays out, so that a renamed file keeps its vectors.
+    """
+    headings = chunk.headings
+    if headings and headings[0] == document.title == PurePosixPath(document.source).stem:
+        headings = headings[1:]
+    text = document.text[chunk.start : chunk.end]
+    return f"{' > '.join(headings)}\n{text}" if headings else text
+
+
+def _titled(document: Document, chunk: Chunk) -> Chunk:
+    if not document.title or document.title in chunk.headings[:1]:
+        return chunk
+    return replace(chunk, headings=(document.title, *chunk.headings))
+
+
+def _document_digest(document: Document, recipe: str) -> str:
+    head = json.dumps([document.title, dict(document.meta), recipe], sort_keys=True, default=str)
+    return hashlib.sha256(f"{head}\0{document.text}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
