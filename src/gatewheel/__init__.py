@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "init", "open"]
 
 if TYPE_CHECKING:
-    from gatewheel.loop.project import init, open
+    from gatewheel.loop.project import init, open  # noqa: A004 (gw.open)
 
 
 def __getattr__(name: str) -> Any:

@@ -79,6 +79,8 @@ class _Graph:
     def tensor(self, name: str) -> Any:
         from openvino import opset13 as op
 
+        if name not in self.tensors:
+            raise ModelError(f"the encoder's weights have no tensor '{name}'", cure="download the folder again")
         return op.constant(self.tensors[name], shared_memory=True)
 
     def embed(self, ids: Any) -> Any:

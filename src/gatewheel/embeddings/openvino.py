@@ -5,7 +5,6 @@ No torch and no network. Knows nothing about passages or stores.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gatewheel.embeddings import weights
 from gatewheel.kernel.errors import ModelError
+from gatewheel.models.cores import available_cores
 
 if TYPE_CHECKING:
     from gatewheel.kernel.ports import Offsets, Vectors
@@ -66,7 +66,7 @@ class OpenVINOEncoder:
         self.dimensions = int(folder.config["hidden_size"])
         self._settings = settings
         self._folder = folder
-        self._turn = threading.RLock()
+        self._turn = threading.Lock()
 
     @cached_property
     def id(self) -> str:
@@ -129,23 +129,18 @@ class OpenVINOEncoder:
 
         from gatewheel.embeddings import bert
 
-        with self._turn:
-            core = ov.Core()
-            precision = self._settings.precision
-            if precision == "auto":
-                native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-                precision = "bf16" if native else "f32"
-            graph = bert.build(weights.read_tensors(self._folder.weights), self._folder)
-            options = {
-                "INFERENCE_PRECISION_HINT": precision,
-                "INFERENCE_NUM_THREADS": self._settings.threads or _cores(),
-                "NUM_STREAMS": 1,
-            }
-            return core.compile_model(graph, "CPU", options).create_infer_request()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        core = ov.Core()
+        precision = self._settings.precision
+        if precision == "auto":
+            native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+            precision = "bf16" if native else "f32"
+        graph = bert.build(weights.read_tensors(self._folder.weights), self._folder)
+        options = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_NUM_THREADS": self._settings.threads or available_cores(),
+            "NUM_STREAMS": 1,
+        }
+        return core.compile_model(graph, "CPU", options).create_infer_request()
 
 
 def _batches(texts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Any, Any]]:

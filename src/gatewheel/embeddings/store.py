@@ -125,6 +125,22 @@ class PassageStore:
             unused = ~select(passages.c.id).where(passages.c.key == vectors.c.key).exists()
             return connection.execute(delete(vectors).where(unused)).rowcount
 
+    def use_terms_of(self, analyser: Analyser) -> None:
+        """Index all passages anew when their terms were made by another analyser."""
+        with self.engine.begin() as connection:
+            before = _meta(connection, "analyser")
+            if before == analyser.id:
+                return
+            _set_meta(connection, "analyser", analyser.id)
+            if before is None:
+                return
+            textsearch.clear(connection)
+            last = 0
+            query = select(passages.c.id, passages.c.heading, passages.c.text).order_by(passages.c.id).limit(5_000)
+            while rows := [tuple(row) for row in connection.execute(query.where(passages.c.id > last))]:
+                textsearch.add(connection, rows, analyser)
+                last = rows[-1][0]
+
     def totals(self) -> tuple[int, int]:
         """Documents and passages in the index."""
         with self.engine.connect() as connection:
@@ -138,7 +154,7 @@ class PassageStore:
     def revision(self) -> int:
         """Grows with every change of passages."""
         with self.engine.connect() as connection:
-            return int(connection.execute(select(meta.c.value).where(meta.c.key == "revision")).scalar() or 0)
+            return int(_meta(connection, "revision") or 0)
 
     def rows(self) -> Any:
         """Row numbers of all passages that have a vector, ascending, int64."""
@@ -229,8 +245,13 @@ def _upsert_file(connection: Connection, source: str, values: dict[str, Any]) ->
 
 
 def _bump(connection: Connection) -> None:
-    now = connection.execute(select(meta.c.value).where(meta.c.key == "revision")).scalar()
-    if now is None:
-        connection.execute(insert(meta).values(key="revision", value="1"))
-    else:
-        connection.execute(update(meta).where(meta.c.key == "revision").values(value=str(int(now) + 1)))
+    _set_meta(connection, "revision", str(int(_meta(connection, "revision") or 0) + 1))
+
+
+def _meta(connection: Connection, key: str) -> str | None:
+    return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+
+
+def _set_meta(connection: Connection, key: str, value: str) -> None:
+    if connection.execute(update(meta).where(meta.c.key == key).values(value=value)).rowcount == 0:
+        connection.execute(insert(meta).values(key=key, value=value))

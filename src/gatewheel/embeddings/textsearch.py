@@ -45,6 +45,12 @@ def remove(connection: Connection, rows: Sequence[tuple[int, str, str]], analyse
     connection.execute(text(sql), terms)
 
 
+def clear(connection: Connection) -> None:
+    """Take everything out."""
+    sqlite = "INSERT INTO passages_fts(passages_fts) VALUES ('delete-all')"
+    connection.execute(text(sqlite if connection.dialect.name == "sqlite" else "UPDATE passages SET terms = NULL"))
+
+
 def search(
     connection: Connection, terms: Iterable[str], *, k: int, where: ColumnElement[bool] | None
 ) -> list[tuple[int, float]]:

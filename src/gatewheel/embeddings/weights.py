@@ -117,37 +117,33 @@ def read_tensors(path: Path) -> dict[str, Array]:
     """
     import numpy as np
 
-    broken = ModelError(f"{path} is not a whole safetensors file", cure="download the encoder folder again")
-    # copy-on-write, for OpenVINO shares only writable memory
-    raw = np.memmap(path, dtype=np.uint8, mode="c")
-    if raw.size < 8:
-        raise broken
-    size = int(raw[:8].view("<u8")[0])
     try:
+        # copy-on-write, for OpenVINO shares only writable memory
+        raw = np.memmap(path, dtype=np.uint8, mode="c")
+        size = int(raw[:8].view("<u8")[0])
         header = json.loads(bytes(raw[8 : 8 + size]))
-    except ValueError as error:
-        raise broken from error
-    body = raw[8 + size :]
-    tensors: dict[str, Array] = {}
-    for name, entry in header.items():
-        if name == "__metadata__" or entry["dtype"] not in ("F32", "F16", "BF16"):
-            continue
-        start, end = entry["data_offsets"]
-        if end > body.size:
-            raise broken
-        tensors[name] = _as_float32(body[start:end], entry["dtype"]).reshape(entry["shape"])
-    return tensors
+        return {
+            name: _tensor(raw[8 + size :], entry)
+            for name, entry in header.items()
+            if name != "__metadata__" and entry["dtype"] in ("F32", "F16", "BF16")
+        }
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+        what = f"{path} is not a whole safetensors file"
+        raise ModelError(what, cure="download the encoder folder again") from error
 
 
-def _as_float32(raw: Array, dtype: str) -> NDArray[np.float32]:
+def _tensor(body: Array, entry: Mapping[str, Any]) -> NDArray[np.float32]:
+    """One tensor; ValueError when its bytes and its shape disagree."""
     import numpy as np
 
-    if dtype == "F32":
-        return raw.view("<f4")
-    if dtype == "F16":
-        return raw.view("<f2").astype(np.float32)
+    start, end = entry["data_offsets"]
+    raw, shape = body[start:end], entry["shape"]
+    if entry["dtype"] == "F32":
+        return np.asarray(raw.view("<f4").reshape(shape))
+    if entry["dtype"] == "F16":
+        return raw.view("<f2").astype(np.float32).reshape(shape)
     # bfloat16 is the upper half of a float32
-    return (raw.view("<u2").astype(np.uint32) << 16).view(np.float32)
+    return (raw.view("<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
 
 
 def identity(folder: Folder, *, max_tokens: int) -> str:
@@ -159,4 +155,4 @@ def identity(folder: Folder, *, max_tokens: int) -> str:
     shape = json.dumps([dict(folder.config), folder.pooling, max_tokens], sort_keys=True)
     total.update(shape.encode())
     name = CARRIED if PACKAGE in folder.path.parts else folder.path.name
-    return f"{name}-{total.hexdigest()[:16]}"
+    return f"{name[:40]}-{total.hexdigest()[:16]}"

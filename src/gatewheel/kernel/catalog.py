@@ -44,6 +44,7 @@ CATALOG: dict[str, dict[str, str]] = {
     },
     "index": {
         "exact": "gatewheel.embeddings.exact",
+        "faiss": "gatewheel.embeddings.faiss",
     },
     "retriever": {
         "hybrid": "gatewheel.retrieval.hybrid",

@@ -49,6 +49,7 @@ class StoreSettings(BaseModel):
         description="SQLAlchemy URL; empty means SQLite in .gatewheel/. GATEWHEEL_STORE_URL in the environment "
         "wins, so that a password need not stand in the file.",
     )
+    language: str = Field("english", description="Stemming of the text index: a Snowball language, or none.")
 
 
 CONFIG_FILE = "gatewheel.toml"

@@ -145,9 +145,16 @@ class Retriever(Protocol):
 
 
 class Checker(Protocol):
-    """How well evidence supports a claim."""
+    """How well evidence supports a claim, and whether hits can answer a question at all. All scores are in 0..1."""
+
+    @property
+    def support_threshold(self) -> float: ...
+    @property
+    def threshold(self) -> float:
+        """Below it a question counts as not answerable."""
 
     def support(self, claims: Sequence[str], passages: Sequence[Passage]) -> list[Support]: ...
+    def answerable(self, question: str, hits: Sequence[Hit]) -> float: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

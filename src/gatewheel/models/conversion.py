@@ -40,8 +40,7 @@ def load(gguf: Path, *, threads: int, on_progress: Callable[[str], None]) -> Any
     shutil.rmtree(folder, ignore_errors=True)
     on_progress(f"converting {gguf.name} for OpenVINO, once (about 5 s)")
     try:
-        _convert(gguf, folder, threads)
-        return _open(folder, threads)
+        return _convert(gguf, folder, threads)
     except OSError as error:
         cure = "set GATEWHEEL_CACHE to a folder with room"
         raise ModelError(f"cannot keep the converted weights in {folder}: {error}", cure=cure) from error
@@ -63,7 +62,8 @@ def _open(folder: Path, threads: int) -> Any:
     )
 
 
-def _convert(gguf: Path, folder: Path, threads: int) -> None:
+def _convert(gguf: Path, folder: Path, threads: int) -> Any:
+    """The pipeline of a conversion that now lies in `folder` too; the files it has mapped survive their renaming."""
     from openvino_genai import LLMPipeline
 
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -73,9 +73,10 @@ def _convert(gguf: Path, folder: Path, threads: int) -> None:
         source.symlink_to(gguf.resolve())
         LLMPipeline(str(source), "CPU", enable_save_ov_model=True, ATTENTION_BACKEND="SDPA")
         source.unlink()
-        _open(work, threads)  # writes the compiled form, which is found by content wherever the folder lies
+        pipeline = _open(work, threads)  # writes the compiled form, which is found by content, not by path
         write_json(work / _MANIFEST, _sizes(work))
         _put(work, folder)
+        return pipeline
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -89,11 +90,7 @@ def _put(work: Path, folder: Path) -> None:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    return {
-        str(path.relative_to(folder)): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    return {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def _is_whole(folder: Path) -> bool:

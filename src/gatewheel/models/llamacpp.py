@@ -77,9 +77,7 @@ class LlamaCpp:
         """Tokens of `text` without special tokens or template."""
         return len(self._post("/tokenize", {"content": text})["tokens"])
 
-    def chat(
-        self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None
-    ) -> Completion:
+    def chat(self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None) -> Completion:
         """Answer `messages`. Raises ModelError for a prompt beyond the context or a schema llama.cpp cannot follow."""
         self._alive()
         return take_turn(self._write, messages, decoding=decoding, on_text=on_text, model=self._name)
@@ -92,7 +90,8 @@ class LlamaCpp:
     def _write(self, messages: list[dict[str, str]], decoding: Decoding, emit: Emit) -> Written:
         reply = _Reply(emit, context_length=self._context_length)
         with self._busy:
-            self._alive().handle_chat_completions(_request(messages, decoding, context_length=self._context_length), reply.take)
+            request = _request(messages, decoding, context_length=self._context_length)
+            self._alive().handle_chat_completions(request, reply.take)
         return reply.written()
 
     def _alive(self) -> Any:
@@ -149,9 +148,7 @@ class _Reply:
                 refuse_long_prompt(tokens, context_length=self._context_length)
             raise ModelError(f"llama.cpp refused: {self._error.get('message', self._error)}")
         prompt = self._timings.get("prompt_n", 0) + self._timings.get("cache_n", 0)
-        return Written(
-            input_tokens=prompt, output_tokens=self._timings.get("predicted_n", 0), finish=self._finish
-        )
+        return Written(input_tokens=prompt, output_tokens=self._timings.get("predicted_n", 0), finish=self._finish)
 
 
 def _load(path: Path, listen: Path, context_length: int, threads: int) -> Any:
@@ -173,9 +170,7 @@ def _load(path: Path, listen: Path, context_length: int, threads: int) -> Any:
     try:
         return xllamacpp.Server(parameters)
     except (RuntimeError, ValueError) as error:
-        raise ModelError(
-            f"llama.cpp cannot load {path}: {error}", cure="check that it is a chat model"
-        ) from error
+        raise ModelError(f"llama.cpp cannot load {path}: {error}", cure="check that it is a chat model") from error
 
 
 def _request(messages: list[dict[str, str]], decoding: Decoding, *, context_length: int) -> dict[str, Any]:

@@ -68,9 +68,7 @@ class OpenVino:
         self._alive()
         return int(self._tokenizer.encode(text, add_special_tokens=False).input_ids.shape[1]) if text else 0
 
-    def chat(
-        self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None
-    ) -> Completion:
+    def chat(self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None) -> Completion:
         """Answer `messages`. Raises ModelError for a prompt beyond the context or a schema xgrammar cannot follow."""
         self._alive()
         return take_turn(self._write, messages, decoding=decoding, on_text=on_text, model=self._name)
@@ -120,9 +118,7 @@ def _configuration(pipeline: Any, decoding: Decoding, *, max_new_tokens: int) ->
         configuration.top_p = decoding.top_p
         configuration.rng_seed = random.getrandbits(31) if decoding.seed is None else decoding.seed
     if decoding.schema is not None:
-        configuration.structured_output_config = StructuredOutputConfig(
-            json_schema=json.dumps(dict(decoding.schema))
-        )
+        configuration.structured_output_config = StructuredOutputConfig(json_schema=json.dumps(dict(decoding.schema)))
     return configuration
 
 

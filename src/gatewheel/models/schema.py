@@ -19,7 +19,7 @@ def check_schema(schema: Mapping[str, Any]) -> None:
     from jsonschema.validators import validator_for
 
     try:
-        validator_for(schema).check_schema(schema)
+        validator_for(schema).check_schema(dict(schema))
     except SchemaError as error:
         where = "/".join(map(str, error.absolute_path)) or "the top"
         raise ModelError(f"the JSON Schema is not valid at {where}: {error.message}", cure="mend it") from error
@@ -34,11 +34,11 @@ def fault(text: str, schema: Mapping[str, Any]) -> str:
         value = json.loads(text)
     except ValueError as error:
         return f"not JSON: {error}"
-    error = best_match(validator_for(schema)(schema).iter_errors(value))
-    if error is None:
+    worst = best_match(validator_for(schema)(schema).iter_errors(value))
+    if worst is None:
         return ""
-    where = "/".join(map(str, error.absolute_path)) or "the top"
-    return f"at {where}: {error.message}"
+    where = "/".join(map(str, worst.absolute_path)) or "the top"
+    return f"at {where}: {worst.message}"
 
 
 def require(text: str, schema: Mapping[str, Any], *, finish: str, max_tokens: int) -> None:

@@ -69,7 +69,8 @@ def drive(write: Callable[[Emit], T], *, receive: Callable[[str], bool]) -> T:
 
     Engines hold the calling thread inside C++ code, where Python hears no signal; this thread only waits on a queue,
     so Ctrl-C is heard during a prefill of seconds, and `receive` runs where the caller expects it. The hand-over is
-    synchronous: the engine writes no token beyond the one at which `receive` says stop. What `write` raises is raised here.
+    synchronous: the engine writes no token beyond the one at which `receive` says stop. What `write` raises is
+    raised here.
     """
     pieces: SimpleQueue[str | None] = SimpleQueue()
     verdicts: SimpleQueue[bool] = SimpleQueue()

@@ -59,9 +59,7 @@ def as_plain(message: Message) -> dict[str, str]:
     """A message as role and content only: past calls as the JSON the model wrote, results as something it is told."""
     if message.role == "tool":
         return {"role": "user", "content": f"Result of the tool: {message.content}"}
-    calls = [
-        f'{{"tool": {json.dumps(call.name)}, "arguments": {call.arguments}}}' for call in message.tool_calls
-    ]
+    calls = [f'{{"tool": {json.dumps(call.name)}, "arguments": {call.arguments}}}' for call in message.tool_calls]
     return {"role": message.role, "content": "\n".join(filter(None, [message.content, *calls]))}
 
 

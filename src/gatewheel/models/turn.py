@@ -15,7 +15,7 @@ from gatewheel.models.stream import Emit, Writer, drive
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """What an engine reports when it is done: token counts and whether it ended by itself (stop) or at a limit (length)."""
+    """What an engine reports in the end: its counts, and whether it ended by itself (stop) or at a limit (length)."""
 
     input_tokens: int
     output_tokens: int
@@ -66,9 +66,7 @@ def _call_tools(
     text, calls = tools.read_call(completion.text)
     if text and on_text is not None:
         on_text(text)
-    return replace(
-        completion, text=text, tool_calls=calls, finish="tool_calls" if calls else completion.finish
-    )
+    return replace(completion, text=text, tool_calls=calls, finish="tool_calls" if calls else completion.finish)
 
 
 def refuse_long_prompt(tokens: int, *, context_length: int) -> None:

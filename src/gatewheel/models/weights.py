@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -56,8 +57,9 @@ def identity(path: Path) -> str:
         return remembered
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    # two processes may both write; the loser's entry is computed again next time, and neither file is ever torn
-    write_json(ledger, read_json(ledger) | {key: digest})
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not the answer
+        # two processes may both write: the loser's entry is computed again next time, and no file is ever torn
+        write_json(ledger, read_json(ledger) | {key: digest})
     return digest
 
 

@@ -23,13 +23,13 @@ ENCODE_PASSAGES = 512  # between two signs of life; at 50 passages a second a ba
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:
-    """What ingestion is made of. `recipe` names everything that decides the passages but not the file's bytes."""
+    """What ingestion is made of. `recipes` names, by reader, all that decides the passages but not the bytes."""
 
     ledger: Ledger
     readers: Mapping[str, Reader]
     chunker: Chunker
     encoder: Encoder
-    recipe: str
+    recipes: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,13 +81,18 @@ class Ingestion:
 
         `named` marks files given on the command line rather than by [sources].
         """
-        candidates = [one for one in found if isinstance(one, Candidate) or self._refuse(one)]
-        sizes = [candidate.path.stat().st_size for candidate in candidates]
-        self.progress = replace(self.progress, total_files=len(candidates), total_bytes=sum(sizes))
-        for candidate, size in zip(candidates, sizes, strict=True):
+        candidates = []
+        for one in found:
+            if isinstance(one, Candidate):
+                candidates.append(one)
+            else:
+                self._refuse(one)
+        total = sum(candidate.size for candidate in candidates)
+        self.progress = replace(self.progress, total_files=len(candidates), total_bytes=total)
+        for candidate in candidates:
             self._tell(current=candidate.source)
-            self._file(candidate, size, named)
-            self._tell(files=self.progress.files + 1, bytes=self.progress.bytes + size)
+            self._file(candidate, named)
+            self._tell(files=self.progress.files + 1, bytes=self.progress.bytes + candidate.size)
         self._flush()
         here = {candidate.source for candidate in candidates}
         for state in self.known.values():
@@ -105,15 +110,15 @@ class Ingestion:
             skipped=tuple(self.skipped),
         )
 
-    def _file(self, candidate: Candidate, size: int, named: bool) -> None:
-        ledger, source = self.parts.ledger, candidate.source
+    def _file(self, candidate: Candidate, named: bool) -> None:
+        ledger, source, size = self.parts.ledger, candidate.source, candidate.size
         try:
             sha256, mtime_ns = _digest(candidate.path), candidate.path.stat().st_mtime_ns
         except OSError as error:
             self._refuse(Refusal(source=source, reason=f"cannot be read: {error.strerror}; check its permissions"))
             return
-        state = self.known.get(source)
-        if state and state.sha256 == sha256 and state.recipe == self.parts.recipe:
+        state, recipe = self.known.get(source), self.parts.recipes[candidate.format]
+        if state and state.sha256 == sha256 and state.recipe == recipe:
             self.unchanged += state.documents
             if state.reason:
                 self._refuse(Refusal(source=source, reason=state.reason))
@@ -121,10 +126,10 @@ class Ingestion:
                 ledger.touch_file(source, size=size, mtime_ns=mtime_ns, named=state.named or named)
             return
         file_id = ledger.open_file(
-            source, size=size, mtime_ns=mtime_ns, recipe=self.parts.recipe, named=named or bool(state and state.named)
+            source, size=size, mtime_ns=mtime_ns, recipe=recipe, named=named or bool(state and state.named)
         )
         try:
-            keep = self._documents(candidate, file_id)
+            keep = self._documents(candidate, file_id, recipe)
         except SourceError as error:
             # what was already written of a broken file goes with it: a half-read document must not answer questions
             self._flush()
@@ -135,10 +140,10 @@ class Ingestion:
         if self.batch.passages >= BATCH_PASSAGES:
             self._flush()
 
-    def _documents(self, candidate: Candidate, file_id: int) -> set[str]:
+    def _documents(self, candidate: Candidate, file_id: int, recipe: str) -> set[str]:
         before = self.parts.ledger.known_documents(file_id)
         keep: set[str] = set()
-        for document in self.parts.readers[candidate.reader].read(candidate.path, source=candidate.source):
+        for document in self.parts.readers[candidate.format].read(candidate.path, source=candidate.source):
             if isinstance(document, Refusal):
                 self._refuse(document)
                 continue
@@ -146,7 +151,7 @@ class Ingestion:
                 self._refuse(Refusal(source=document.source, reason="a second record with this id; make ids unique"))
                 continue
             keep.add(document.source)
-            digest = _document_digest(document, self.parts.recipe)
+            digest = _document_digest(document, recipe)
             if before.get(document.source) == digest:
                 self.unchanged += 1
                 continue
@@ -187,9 +192,8 @@ class Ingestion:
             self._tell(passages=self.progress.passages + len(keys))
         self._tell(passages=self.progress.passages + total - len(missing))
 
-    def _refuse(self, refusal: Refusal) -> bool:
+    def _refuse(self, refusal: Refusal) -> None:
         self.skipped.append(refusal)
-        return False
 
     def _tell(self, **changes: int | str) -> None:
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Message
@@ -18,6 +20,16 @@ _BACK = re.compile(
 )
 _OPENING = re.compile(r"^\s*(and|but|or|so|what about|how about|why|why not|when|where|who|how so)\b", re.IGNORECASE)
 SHORT = 4  # words; a shorter follow-up rarely names its subject
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What is asked: the text, the turns before it, a metadata filter, and a JSON Schema when the answer is JSON."""
+
+    text: str
+    history: tuple[Message, ...] = ()
+    where: str = ""
+    schema: Mapping[str, Any] | None = None
 
 
 def clean(question: str) -> str:

@@ -12,23 +12,28 @@ from collections.abc import Iterator
 
 from gatewheel.kernel.nouns import Span
 
+
+def _words(*lines: str) -> frozenset[str]:
+    return frozenset(" ".join(lines).split())
+
+
 # Something always follows these, so their stop never ends a sentence.
-_NEVER_LAST = frozenset(
-    "Dr Mr Mrs Ms Mx Prof Rev Hon Gen Col Maj Capt Lt Sgt Cpl Cmdr Gov Sen Rep Pres Supt St Messrs Mme Mlle Hr Fr "
-    "dr mr mrs ms prof vs cf e.g i.e eg viz al approx resp esp incl bzw vgl z.B d.h u.a "
-    "Fig Figs Eq Eqs Ref Refs fig figs eq eqs".split()
+_NEVER_LAST = _words(
+    "Dr Mr Mrs Ms Mx Prof Rev Hon Gen Col Maj Capt Lt Sgt Cpl Cmdr Gov Sen Rep Pres Supt St Messrs Mme Mlle Hr Fr",
+    "dr mr mrs ms prof vs cf e.g i.e eg viz al approx resp esp incl bzw vgl z.B d.h u.a",
+    "Fig Figs Eq Eqs Ref Refs fig figs eq eqs",
 )
 # These wait for a number: No. 5, Jan. 12, p. 7. Without one they are words like "no", "art" and "max".
-_NUMBERED = frozenset(
-    "No Nos no nos Nr nr p pp Sec Secs sec Ch ch Chap chap Vol Vols vol Art Arts art Abs Para para Tab tab max min ca c "
-    "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Wed Thu Fri Sat Sun".split()
+_NUMBERED = _words(
+    "No Nos no nos Nr nr p pp Sec Secs sec Ch ch Chap chap Vol Vols vol Art Arts art Abs Para para Tab tab max min",
+    "ca c Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Wed Thu Fri Sat Sun",
 )
 # Often the last word as well: then only a word that rarely continues a name begins a new sentence.
-_OFTEN_LAST = frozenset("Inc Ltd Co Corp Bros Jr Sr Esq etc a.m p.m Ph.D M.Sc B.Sc Ave Blvd Rd Dept Univ".split())
-_STARTERS = frozenset(
-    "the a an this that these those it its he she they we you i his her their our my in on at for from to as by with but "
-    "and or so if when while after before since because however there here what who how why where most some many all "
-    "not no each both such although though then thus once during under over also".split()
+_OFTEN_LAST = _words("Inc Ltd Co Corp Bros Jr Sr Esq etc a.m p.m Ph.D M.Sc B.Sc Ave Blvd Rd Dept Univ")
+_STARTERS = _words(
+    "the a an this that these those it its he she they we you i his her their our my in on at for from to as by with",
+    "but and or so if when while after before since because however there here what who how why where most some many",
+    "all not no each both such although though then thus once during under over also",
 )
 
 _OPENERS = "\"'“‘«([{*_`"

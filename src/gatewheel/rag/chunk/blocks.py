@@ -64,7 +64,7 @@ def markdown_blocks(text: str) -> Iterator[Block]:
     """
     start, size = 0, WINDOW
     while start < len(text):
-        end = min(start + size, len(text))
+        end = _line_end(text, start + size)
         blocks = list(_parse(text, start, end))
         if end < len(text):
             if len(blocks) < 2:
@@ -75,6 +75,12 @@ def markdown_blocks(text: str) -> Iterator[Block]:
             if block:
                 yield replace(block, end=following.start if following else end)
         start, size = end, WINDOW
+
+
+def _line_end(text: str, offset: int) -> int:
+    """The end of the line that holds `offset`: a line cut short might read as something else."""
+    match = _NEWLINE.search(text, offset)
+    return match.end() if match else len(text)
 
 
 def text_blocks(text: str) -> Iterator[Block]:

@@ -1,4 +1,4 @@
-"""The recursive chunker: paragraphs, then lines, then ". ", then words, whatever the format. The peers' usual default."""
+"""The recursive chunker: paragraphs, then lines, then ". ", then words. The peers' usual default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gatewheel.rag.chunk.pack import fit, pack, trimmed
 from gatewheel.rag.chunk.ruler import Ruler
 from gatewheel.rag.chunk.sizes import Overlap, Size, smaller_than_tokens
 
-SEPARATORS = tuple(behind(pattern) for pattern in (r"(?:\r?\n){2,}", r"\r?\n", r"\. ", r" "))
+SEPARATORS = tuple(behind(pattern) for pattern in (r"(?:\r?\n){2,}", r"\r?\n", r"\. "))
 
 
 class Settings(BaseModel):

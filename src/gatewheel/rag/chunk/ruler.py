@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gatewheel.kernel.nouns import Span
-from gatewheel.kernel.ports import Offsets, Tokens
+
+if TYPE_CHECKING:
+    from gatewheel.kernel.ports import Offsets, Tokens
 
 LONGEST_WORD = 100  # WordPiece answers a longer word with one [UNK], which would make a 10 MB word "one token"
 UNKNOWN_STEP = 4  # so inside such a word every four characters count as one, the mean of English text

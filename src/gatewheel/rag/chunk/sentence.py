@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from gatewheel.kernel.nouns import Chunk, Document
 from gatewheel.kernel.ports import Tokens
-from gatewheel.rag.sentences import sentence_spans
 from gatewheel.rag.chunk.cuts import LINES
 from gatewheel.rag.chunk.pack import fit, pack, trimmed
 from gatewheel.rag.chunk.ruler import Ruler
 from gatewheel.rag.chunk.sizes import Overlap, Size, smaller_than_tokens
+from gatewheel.rag.sentences import sentence_spans
 
 
 class Settings(BaseModel):

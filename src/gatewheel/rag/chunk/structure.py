@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from os.path import commonprefix
+from itertools import takewhile
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
@@ -85,7 +85,9 @@ def _groups(found: Iterable[Section], ruler: Ruler, limit: int) -> Iterator[list
 
 
 def _common_path(group: Sequence[Section]) -> tuple[str, ...]:
-    return tuple(commonprefix([section.path for section in group]))
+    paths = [section.path for section in group]
+    levels = takewhile(lambda titles: len(set(titles)) == 1, zip(*paths, strict=False))
+    return tuple(titles[0] for titles in levels)
 
 
 def _units(blocks: Sequence[Block], ruler: Ruler, limit: int) -> list[Span]:

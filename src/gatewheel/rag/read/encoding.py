@@ -21,10 +21,10 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _WEB_NAMES = {"iso-8859-1": "cp1252", "latin-1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252", "gb2312": "gbk"}
-_LEGACY = (
-    "cp1252 cp1250 iso8859_2 cp1251 koi8_r cp866 cp1253 cp1254 cp1255 cp1256 cp1257 cp874 cp850 mac_roman "
-    "cp932 euc_jp gb18030 big5hkscs cp949"
-).split()
+_LEGACY = """
+    cp1252 cp1250 iso8859_2 cp1251 koi8_r cp866 cp1253 cp1254 cp1255 cp1256 cp1257 cp874 cp850 mac_roman
+    cp932 euc_jp gb18030 big5hkscs cp949
+"""
 _BLOCK = 1 << 20
 _SAMPLE = 1 << 15
 
@@ -34,16 +34,17 @@ def decode(data: bytes, *, encoding: str = "", declared: str = "") -> tuple[str,
 
     Raises SourceError when the ordered encoding does not exist. Bytes that do not fit become U+FFFD.
     """
-    name = known(encoding) if encoding else marked(data) or _wide(data[:_SAMPLE])
-    if not name:
+    name = known(encoding) if encoding else marked(data) or wide(data[:_SAMPLE])
+    if not name and b"\x1b$" in data[:_SAMPLE]:
+        name = "iso2022_jp"  # ASCII bytes only, so UTF-8 takes them for text
+    if name:
+        text = data.decode(name, errors="replace")
+    else:
         try:
             name, text = "utf-8", data.decode("utf-8")
         except UnicodeDecodeError:
-            name = _declared(data, declared) or guess(data)
-    if name == "utf-8" and b"\x1b$" in data[:_SAMPLE]:
-        name = "iso2022_jp"  # ASCII bytes only, so UTF-8 takes them for text
-    if name != "utf-8" or encoding:
-        text = data.decode(name, errors="replace")
+            name = "utf-8" if _is_damaged(data) else _declared(data, declared) or guess(data)
+            text = data.decode(name, errors="replace")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text, name
@@ -54,14 +55,14 @@ def encoding_of(path: Path) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
         block = file.read(_BLOCK)
-        name = marked(block) or _wide(block[:_SAMPLE])
+        name = marked(block) or wide(block[:_SAMPLE])
         if name:
             return name
         while block:
             try:
                 decoder.decode(block)
             except UnicodeDecodeError:
-                return guess(block)
+                return "utf-8" if _is_damaged(block) else guess(block)
             block = file.read(_BLOCK)
     return "utf-8"
 
@@ -84,7 +85,7 @@ def marked(data: bytes) -> str:
     return next((name for mark, name in _BOMS if data.startswith(mark)), "")
 
 
-def _wide(sample: bytes) -> str:
+def wide(sample: bytes) -> str:
     """UTF-16 or UTF-32 without a mark, told by where the NUL bytes of its Latin letters and spaces stand."""
     if b"\0" not in sample:
         return ""
@@ -97,6 +98,14 @@ def _wide(sample: bytes) -> str:
     if odd > 0.2 and even < 0.02:
         return "utf-16-le"
     return "utf-16-be" if even > 0.2 and odd < 0.02 else ""
+
+
+def _is_damaged(data: bytes) -> bool:
+    """UTF-8 with a few broken bytes: legacy text hardly ever forms whole UTF-8 sequences by chance."""
+    text = data[:_BLOCK].decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    whole = len(text) - broken - sum(map(str.isascii, text))
+    return whole > 4 * broken
 
 
 def _declared(data: bytes, declared: str) -> str:
@@ -127,7 +136,7 @@ def guess(data: bytes) -> str:
         if size > _SAMPLE:
             break
     text = b"\n".join(sample)
-    matches = list(from_bytes(text, cp_isolation=_LEGACY))
+    matches = list(from_bytes(text, cp_isolation=_LEGACY.split()))
     if not matches:
         return "cp1252"
     best = matches[0]

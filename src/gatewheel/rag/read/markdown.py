@@ -1,4 +1,4 @@
-"""Blocks of Markdown in the making: what HTML, DOCX, PPTX and notebooks are turned into, so that one chunker serves all.
+"""Blocks of Markdown in the making: HTML, DOCX, PPTX and notebooks become it, so that one chunker serves all.
 
 Plain on purpose: no emphasis, no link targets. A citation shows this text, and an encoder reads it.
 """
@@ -84,6 +84,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     width = max((len(row) for row in filled), default=0)
     if width < 2 or len(filled) < 2:
         return "\n\n".join(paragraph(cell) for row in filled for cell in row if cell)
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row + [""] * (width - len(row))) + " |" for row in filled]
+    lines = [
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in row + [""] * (width - len(row))) + " |" for row in filled
+    ]
     lines.insert(1, "|" + " --- |" * width)
     return "\n".join(lines)

@@ -57,16 +57,17 @@ class PdfReader:
         for text in texts:
             starts.append(offset)
             offset += len(text) + 2 if text else 0
+        text = "\n\n".join(filter(None, texts)) + "\n"
         meta: dict[str, Any] = {"kind": "pdf", "page_count": len(texts)}
         if bare:
             meta["pages_without_text"] = bare
         yield sound(
             Document(
                 source=source,
-                text="\n\n".join(filter(None, texts)) + "\n",
+                text=text,
                 format="text",
                 title=title or path.stem,
-                pages=tuple(starts),
+                pages=tuple(min(start, len(text)) for start in starts),
                 meta=meta,
             )
         )

@@ -52,13 +52,13 @@ class TextReader:
         """
         with reading("a text", cure="look whether it is one"):
             text, encoding = decode(path.read_bytes(), encoding=self._encoding)
-        format, kind = kind_of_text(path.name)
+        form, kind = kind_of_text(path.name)
         fields: Mapping[str, Any] = {}
-        if format == "markdown":
+        if form == "markdown":
             text, fields = split_front_matter(text)
-        title = str(fields.get("title") or "") or _title(text, kind) or (path.name if format == "code" else path.stem)
+        title = str(fields.get("title") or "") or _title(text, kind) or (path.name if form == "code" else path.stem)
         meta = {**fields, "kind": kind, "encoding": encoding}
-        yield sound(Document(source=source, text=text, format=format, title=title, meta=meta))
+        yield sound(Document(source=source, text=text, format=form, title=title, meta=meta))
 
 
 def split_front_matter(text: str) -> tuple[str, dict[str, Any]]:
@@ -82,7 +82,7 @@ def _parse(block: str, *, toml: bool) -> dict[str, Any] | None:
 
     try:
         # BaseLoader makes texts of all scalars: no dates, no surprises such as no → False, nothing to construct.
-        loaded = tomllib.loads(block) if toml else yaml.load(block, Loader=yaml.BaseLoader)  # noqa: S506
+        loaded = tomllib.loads(block) if toml else yaml.load(block, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, tomllib.TOMLDecodeError, RecursionError):
         return None
     if not isinstance(loaded, dict):

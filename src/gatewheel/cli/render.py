@@ -1,0 +1,131 @@
+"""What commands share on their way out: the --json option, JSON on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gatewheel.kernel.errors import ProjectError
+
+if TYPE_CHECKING:
+    from gatewheel.kernel.nouns import Hit
+    from gatewheel.loop.project import Project
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; its schema: `gatewheel schemas`.")
+
+
+def emit(shape: Any) -> None:
+    """A shape as one JSON document on stdout."""
+    click.echo(json.dumps(asdict(shape), ensure_ascii=False, indent=None if not sys.stdout.isatty() else 2))
+
+
+@contextmanager
+def project(context: click.Context) -> Iterator[Project]:
+    """The project that the command was called for; what takes long is told on stderr."""
+    from pathlib import Path
+
+    from gatewheel.loop.project import open as open_project
+
+    opened = open_project(Path(context.find_root().obj or "."), say=say)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def say(text: str) -> None:
+    """One line of news on stderr."""
+    click.echo(click.style(f"… {text}", dim=True), err=True)
+
+
+def place(source: str, span: tuple[int, int], page: int | None) -> str:
+    """Where a passage is, for people: source, page, characters."""
+    return f"{source}{f', page {page}' if page else ''}, characters {span[0]}–{span[1]}"
+
+
+@contextmanager
+def ingest_bar(quiet: bool) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Progress of an ingestion on stderr: a bar on a terminal, a line every ten seconds elsewhere."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        yield from _bar()
+    else:
+        yield _lines()
+
+
+def _bar() -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.fields[files]}"),
+        BarColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[current]}"),
+    )
+    began = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", files="", rate="", current="")
+
+        def show(now: Mapping[str, Any]) -> None:
+            if now:
+                bar.update(
+                    task,
+                    total=now["total_bytes"],
+                    completed=now["bytes"],
+                    files=f"{now['files']}/{now['total_files']} files",
+                    rate=_rate(now, began),
+                    current=str(now["current"])[-40:],
+                )
+
+        yield show
+
+
+def _lines() -> Callable[[Mapping[str, Any]], None]:
+    began = last = time.monotonic()
+
+    def show(now: Mapping[str, Any]) -> None:
+        nonlocal last
+        if now and time.monotonic() - last >= 10:
+            last = time.monotonic()
+            share = now["bytes"] / now["total_bytes"] if now["total_bytes"] else 1.0
+            left = (last - began) * (1 - share) / share if share else float("nan")
+            say(f"{now['files']}/{now['total_files']} files, {_rate(now, began)}, about {left:.0f} s left")
+
+    return show
+
+
+def _rate(now: Mapping[str, Any], began: float) -> str:
+    return f"{now['passages'] / max(time.monotonic() - began, 1e-9):.0f} passages/s"
+
+
+def passage(number: int, hit: Hit) -> None:
+    """A passage for people: where it is, its headings, its text in short."""
+    found = hit.passage
+    where = place(found.source, found.span, found.page)
+    click.echo(f"{click.style(f'{number}.', bold=True)} {where}  {click.style(f'{hit.score:.4f}', dim=True)}")
+    if found.heading:
+        click.echo(click.style(f"   {found.heading}", dim=True))
+    click.echo(f"   {shorten(' '.join(found.text.split()), 300)}\n")
+
+
+def shorten(text: str, width: int) -> str:
+    """At most `width` characters, cut at a word."""
+    return text if len(text) <= width else text[:width].rsplit(" ", 1)[0] + " …"
+
+
+def hint_when_empty(opened: Project) -> None:
+    """Nothing was found: say so, and what to do when nothing was ever ingested."""
+    if opened.parts.store.totals()[0] == 0:
+        raise ProjectError("no documents are ingested yet", cure="run `gatewheel ingest`")
+    click.echo("No passage matches.", err=True)

@@ -1,0 +1,226 @@
+"""The shapes of `--json`, one per command. `schemas/<name>.json` is made from these, and tests hold both together.
+
+A shape may gain keys in a later version; none changes its meaning or goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gatewheel.kernel.nouns import Answer, Hit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skipped:
+    """A source that was left out, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ingest:
+    """`gatewheel ingest`: counts of documents, but for `passages`; `documents` and `passages` are the index's totals."""
+
+    documents: int
+    passages: int
+    added: int
+    updated: int
+    removed: int
+    unchanged: int
+    skipped: list[Skipped]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundPassage:
+    """A passage: `span` are character offsets into its document's text, `page` counts from 1."""
+
+    id: str
+    source: str
+    span: tuple[int, int]
+    page: int | None
+    heading: str
+    score: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    """`gatewheel search`: passages, best first."""
+
+    passages: list[FoundPassage]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cited:
+    """Marker [n]: the exact words in the document."""
+
+    n: int
+    source: str
+    span: tuple[int, int]
+    quote: str
+    page: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """A sentence of the draft with its support in 0..1."""
+
+    text: str
+    supported: bool
+    support: float
+    citation: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tokens:
+    """What the model read and wrote; `cost` in US dollars when the price is known."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ask:
+    """`gatewheel ask` and each line of `gatewheel chat`."""
+
+    answer: str
+    abstained: bool
+    citations: list[Cited]
+    passages: list[FoundPassage]
+    sentences: list[Judged]
+    usage: Tokens
+    seconds: float
+    variant: str
+    trace: str | None
+
+
+def found(hit: Hit) -> FoundPassage:
+    """A hit as the outside sees it."""
+    passage = hit.passage
+    return FoundPassage(
+        id=passage.id,
+        source=passage.source,
+        span=passage.span,
+        page=passage.page,
+        heading=passage.heading,
+        score=round(hit.score, 6),
+        text=passage.text,
+    )
+
+
+def asked(answer: Answer) -> Ask:
+    """An answer as the outside sees it."""
+    return Ask(
+        answer=answer.answer,
+        abstained=answer.abstained,
+        citations=[Cited(n=c.n, source=c.source, span=c.span, quote=c.quote, page=c.page) for c in answer.citations],
+        passages=[found(hit) for hit in answer.passages],
+        sentences=[
+            Judged(text=s.text, supported=s.supported, support=round(s.support, 4), citation=s.citation)
+            for s in answer.sentences
+        ],
+        usage=Tokens(
+            input_tokens=answer.usage.input_tokens, output_tokens=answer.usage.output_tokens, cost=answer.usage.cost
+        ),
+        seconds=round(answer.seconds, 4),
+        variant=answer.variant,
+        trace=answer.trace,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Init:
+    """`gatewheel init`"""
+
+    project: str
+    written: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One line of `gatewheel doctor`: state is ok, warning or wrong."""
+
+    area: str
+    state: str
+    what: str
+    cure: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doctor:
+    """`gatewheel doctor`"""
+
+    ok: bool
+    checks: list[Check]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigShow:
+    """`gatewheel config show`: every table with every default filled in, and the SHA-256 of it."""
+
+    path: str
+    config: dict[str, Any]
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigCheck:
+    """`gatewheel config check`: an error leaves with exit code 1 instead."""
+
+    path: str
+    ok: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelList:
+    """`gatewheel models list` and `show`"""
+
+    models: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantRow:
+    """A recipe and how often it answered."""
+
+    id: str
+    created: float
+    traces: int
+    current: bool
+    recipe: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantList:
+    """`gatewheel variants list`"""
+
+    variants: list[VariantRow]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantShow:
+    """`gatewheel variants show`"""
+
+    id: str
+    recipe: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """One key in which two recipes differ."""
+
+    key: str
+    a: Any
+    b: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantDiff:
+    """`gatewheel variants diff`"""
+
+    a: str
+    b: str
+    differences: list[Difference]

@@ -1,0 +1,175 @@
+"""Executes runs as DBOS workflows: a step that was killed is done again, a finished one never is.
+
+The heavy work is a child process, so that it can be cancelled, limited and killed without harm to whoever watches.
+One run at a time per project: the child holds a lock that dies with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from gatewheel.kernel import runs
+from gatewheel.kernel.errors import Cancelled, GatewheelError, UserError
+
+POLL = 0.1  # seconds between two looks at a run's progress
+GRACE = 10.0  # seconds a cancelled child may take to finish its transaction
+
+_children: dict[str, subprocess.Popen[bytes]] = {}
+
+
+def perform(
+    engine: Engine,
+    id_: str,
+    *,
+    root: Path,
+    worker: str,
+    on_progress: Callable[[Mapping[str, Any]], None] | None = None,
+) -> runs.Run:
+    """Execute a queued or interrupted run to its end in a child process running the module `worker`.
+
+    Raises Cancelled on Ctrl-C, UserError or GatewheelError with the child's own message when it failed.
+    """
+    dbos = _launch(engine, root)
+    from dbos import SetWorkflowID
+
+    resumed = dbos.get_workflow_status(id_) is not None
+    if resumed:
+        handle = dbos.resume_workflow(id_)
+    else:
+        with SetWorkflowID(id_):
+            handle = dbos.start_workflow(_workflow(), str(root), id_, worker)
+    waiter = threading.Thread(target=_quietly, args=(handle.get_result,), daemon=True)
+    waiter.start()
+    try:
+        while waiter.is_alive():
+            waiter.join(POLL)
+            if on_progress:
+                on_progress(runs.get(engine, id_).progress)
+    except KeyboardInterrupt:
+        stop(engine, id_)
+        waiter.join(GRACE)
+        raise Cancelled(f"stopped; what was finished stays. Go on with `gatewheel runs resume {id_}`") from None
+    return _outcome(runs.get(engine, id_), root)
+
+
+def stop(engine: Engine, id_: str) -> None:
+    """Ask the process of a run to finish its transaction and end; kill it after a grace period."""
+    run = runs.get(engine, id_)
+    if run.state in ("done", "failed", "cancelled"):
+        return
+    if run.process and run.state == "running":
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(run.process, signal.SIGTERM)
+            _wait_for(run.process)
+    if runs.get(engine, id_).state not in runs.ENDED:
+        runs.end(engine, id_, "cancelled")
+
+
+@contextlib.contextmanager
+def exclusive(state: Path) -> Iterator[None]:
+    """One run at a time per project. Raises UserError when another process is at work."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "run.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(
+                "another run is at work in this project", cure="wait for it, or see `gatewheel runs list` and cancel it"
+            ) from None
+        yield
+
+
+def _launch(engine: Engine, root: Path) -> Any:
+    from dbos import DBOS
+
+    url = str(engine.url.render_as_string(hide_password=False))
+    if engine.dialect.name == "sqlite":
+        url = f"sqlite:///{root / '.gatewheel' / 'runs.db'}"
+    logging.getLogger("dbos").setLevel(logging.CRITICAL)  # a failed step is told through the run, not a stack trace
+    DBOS(
+        config={
+            "name": "gatewheel",
+            "system_database_url": url,
+            "log_level": "CRITICAL",
+            # of its own, so that a launch never takes up by itself what another living process is doing
+            "executor_id": f"{os.uname().nodename}-{os.getpid()}",
+            "application_version": "1",
+        }
+    )
+    _workflow()
+    DBOS.launch()
+    return DBOS
+
+
+_registered: list[Callable[[str, str, str], None]] = []
+
+
+def _workflow() -> Callable[[str, str, str], None]:
+    from dbos import DBOS
+
+    if not _registered:
+        step = DBOS.step(name="gatewheel.child")(_child)
+
+        def workflow(root: str, id_: str, worker: str) -> None:
+            step(root, id_, worker)
+
+        _registered.append(DBOS.workflow(name="gatewheel.run")(workflow))
+    return _registered[0]
+
+
+def _child(root: str, id_: str, worker: str) -> None:
+    log = runs.folder(Path(root) / ".gatewheel", id_) / "log.txt"
+    with log.open("ab") as file:
+        child = subprocess.Popen(
+            [sys.executable, "-m", worker, root, id_],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,  # Ctrl-C reaches the watcher, which then asks the child to stop
+        )
+    _children[id_] = child
+    child.wait()
+    del _children[id_]
+
+
+def _quietly(wait: Callable[[], Any]) -> None:
+    # how it ended stands in the run
+    with contextlib.suppress(Exception):
+        wait()
+
+
+def _wait_for(process: int) -> None:
+    end = time.monotonic() + GRACE
+    while time.monotonic() < end:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(POLL)
+        if any(child.pid == process and child.poll() is not None for child in _children.values()):
+            return
+    os.kill(process, signal.SIGKILL)
+
+
+def _outcome(run: runs.Run, root: Path) -> runs.Run:
+    if run.state == "done":
+        return run
+    if run.state == "cancelled":
+        raise Cancelled(f"run {run.id} was cancelled; `gatewheel runs resume {run.id}` goes on")
+    log = root / ".gatewheel" / "runs" / run.id / "log.txt"
+    if run.state == "failed" and run.error.startswith("user: "):
+        raise UserError(run.error.removeprefix("user: "))
+    raise GatewheelError(f"run {run.id} ended without a result: {run.error or 'its process died'}", cure=f"see {log}")

@@ -1,0 +1,129 @@
+"""The Python API: the words of the command line as methods.
+
+import gatewheel as gw
+
+project = gw.open(".")
+project.ingest()
+answer = project.ask("What does a gate decide?")
+print(answer.answer, [c.quote for c in answer.citations])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from gatewheel.kernel import config, trace
+from gatewheel.kernel.nouns import Answer, Document, Hit, Message, Trace, Variant
+from gatewheel.kernel.trace import Recorder
+from gatewheel.loop import ask as asking
+from gatewheel.loop import starting
+from gatewheel.loop.compose import Parts
+from gatewheel.rag.answer import SILENT, Listener
+from gatewheel.rag.question import Question
+
+if TYPE_CHECKING:
+    from gatewheel.rag.ingest import Ingested, Progress
+
+
+def open(folder: str | Path = ".", *, say: Callable[[str], None] | None = None) -> Project:  # noqa: A001 (gw.open)
+    """The project in this folder or above. Raises ConfigError when there is none or its file is wrong."""
+    return Project(config.load(config.find(Path(folder))), say=say)
+
+
+def init(folder: str | Path = ".", *, sample: bool = False) -> Project:
+    """Make a project in a folder, with documents to try when `sample`. Raises ProjectError when there is one."""
+    starting.init(Path(folder), sample=sample)
+    return open(folder)
+
+
+class Project:
+    """An open project. Parts are loaded at first use; `close` or `with` lets go of them."""
+
+    def __init__(self, settings: config.Config, *, say: Callable[[str], None] | None = None) -> None:
+        self.config = settings
+        self.parts = Parts(settings, say=say)
+
+    def ingest(self, paths: Sequence[str] = (), *, on_progress: Callable[[Progress], None] | None = None) -> Ingested:
+        """Bring the index in line with the files of [sources], or read `paths`, in this process."""
+        from gatewheel.kernel.durable import exclusive
+        from gatewheel.loop.ingest import ingest
+
+        with exclusive(self.config.state):
+            result = ingest(self.parts, paths, on_progress=on_progress)
+        self.parts.forget_index()
+        return result
+
+    def search(self, query: str, *, k: int = 10, where: str = "", retriever: str = "main") -> list[Hit]:
+        """The k best passages. Raises UserError for an empty query, FilterError for a bad `where`."""
+        from gatewheel.rag.question import clean
+
+        return self.parts.retriever(retriever).retrieve(clean(query), k=k, where=where)
+
+    def ask(
+        self,
+        question: str | Question,
+        *,
+        app: str = "main",
+        where: str = "",
+        listener: Listener = SILENT,
+        recorder: Recorder | None = None,
+    ) -> Answer:
+        """An answer from the documents with citations, or an abstention.
+
+        A Question carries what a plain text cannot: earlier turns, or a JSON Schema that the answer must follow.
+        Raises UserError for an empty question, FilterError, ModelError or PromptError.
+        """
+        if isinstance(question, str):
+            question = Question(text=question, where=where)
+        return asking.ask(self.parts, question, name=app, listener=listener, recorder=recorder)
+
+    def chat(self, *, app: str = "main", where: str = "") -> Chat:
+        """A conversation: each question is understood with those before it."""
+        return Chat(self, app=app, where=where)
+
+    def document(self, source: str) -> Document | None:
+        """A document with its whole text, so that `text[slice(*citation.span)]` is the quote; None when unknown."""
+        return self.parts.search.document(source)
+
+    def variant(self, app: str = "main") -> Variant:
+        """The recipe that answers now."""
+        return self.parts.variant(app)
+
+    def traces(self, *, limit: int = 20) -> list[Trace]:
+        """The newest recorded questions first."""
+        return trace.recent(self.parts.engine, limit=limit)
+
+    def close(self) -> None:
+        """Let go of models and connections."""
+        self.parts.close()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Chat:
+    """A conversation that remembers its turns. An abstention is not remembered as something that was said."""
+
+    def __init__(self, project: Project, *, app: str, where: str) -> None:
+        self.project = project
+        self.app = app
+        self.where = where
+        self.history: list[Message] = []
+
+    def ask(self, question: str, *, listener: Listener = SILENT) -> Answer:
+        """The next turn."""
+        asked = Question(text=question, history=tuple(self.history), where=self.where)
+        answer = self.project.ask(asked, app=self.app, listener=listener)
+        self.history.append(Message(role="user", content=question))
+        if not answer.abstained:
+            plain = " ".join(sentence.text for sentence in answer.sentences if sentence.supported)
+            self.history.append(Message(role="assistant", content=plain))
+        return answer

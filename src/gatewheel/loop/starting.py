@@ -1,0 +1,67 @@
+"""Make a new project: a small commented gatewheel.toml, a prompt, a place for suites, a .gitignore."""
+
+from __future__ import annotations
+
+import shutil
+from importlib import resources
+from pathlib import Path
+
+from gatewheel.kernel.config import CONFIG_FILE
+from gatewheel.kernel.errors import ProjectError
+
+TEMPLATE = resources.files("gatewheel") / "sample"
+
+
+def init(folder: Path, *, sample: bool = False) -> list[Path]:
+    """Write the files of a new project and return them. Never overwrites: what is there stays.
+
+    Raises ProjectError when the folder already is a project, or cannot be written.
+    """
+    if (folder / CONFIG_FILE).exists():
+        raise ProjectError(f"{folder / CONFIG_FILE} exists already", cure="edit it, or choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = [
+            _write(folder / CONFIG_FILE, _text("gatewheel.toml").replace("NAME", folder.resolve().name, 1)),
+            _write(folder / "prompts" / "answer.md", _text("answer.md")),
+            _write(folder / "suites" / "README.md", _text("suites.md")),
+            _write(folder / ".gitignore", _text("gitignore")),
+        ]
+        if sample:
+            written += _sample(folder)
+    except OSError as error:
+        raise ProjectError(
+            f"{error.filename} cannot be written: {error.strerror}", cure="choose another folder"
+        ) from None
+    return [path for path in written if path]
+
+
+def _text(name: str) -> str:
+    return (TEMPLATE / name).read_text(encoding="utf-8")
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        if path.name == ".gitignore" and ".gatewheel/" not in path.read_text(encoding="utf-8"):
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n" + text)
+        return path
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _sample(folder: Path) -> list[Path]:
+    # Gatewheel's own documentation: in the wheel beside the templates, in a source tree under docs/
+    source = Path(str(TEMPLATE / "docs"))
+    if not source.is_dir():
+        source = Path(__file__).parents[3] / "docs"
+    target = folder / "docs"
+    written = []
+    for path in sorted(source.rglob("*.md")):
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists():
+            shutil.copyfile(path, copy)
+            written.append(copy)
+    return written

@@ -1,0 +1,59 @@
+"""Variants: kept when first used, listed, compared. A variant is its recipe; the same recipe is the same variant."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Engine, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from gatewheel.kernel.errors import UserError, did_you_mean
+from gatewheel.kernel.nouns import Variant
+from gatewheel.kernel.store.schema import traces, variants
+
+
+def keep(engine: Engine, variant: Variant) -> None:
+    """Remember a variant; again changes nothing."""
+    with engine.connect() as connection:
+        if connection.execute(select(variants.c.id).where(variants.c.id == variant.id)).scalar():
+            return
+    try:
+        with engine.begin() as connection:
+            connection.execute(insert(variants).values(id=variant.id, created=time.time(), recipe=dict(variant.recipe)))
+    except IntegrityError:
+        return  # another process kept it meanwhile
+
+
+def listed(engine: Engine) -> list[dict[str, Any]]:
+    """Every variant that ever answered, newest first: id, created, traces, recipe."""
+    count = func.count(traces.c.id).label("traces")
+    query = select(variants, count).outerjoin(traces, traces.c.variant == variants.c.id)
+    with engine.connect() as connection:
+        rows = connection.execute(query.group_by(variants.c.id).order_by(variants.c.created.desc()))
+        return [dict(row._mapping) for row in rows]
+
+
+def get(engine: Engine, prefix: str) -> Variant:
+    """A variant by the beginning of its id. Raises UserError when there is none or more than one."""
+    found = [row for row in listed(engine) if row["id"].startswith(prefix)]
+    if len(found) != 1:
+        what = f"no variant '{prefix}'" if not found else f"'{prefix}' begins {len(found)} variants"
+        raise UserError(what, cure=did_you_mean(prefix, [row["id"][:12] for row in listed(engine)]))
+    return Variant(id=found[0]["id"], recipe=found[0]["recipe"])
+
+
+def difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(key, value in a, value in b) wherever two recipes differ; keys are dotted, a missing value is None."""
+    left, right = dict(_flat(a)), dict(_flat(b))
+    keys = sorted(left.keys() | right.keys())
+    return [(key, left.get(key), right.get(key)) for key in keys if left.get(key) != right.get(key)]
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{prefix}.{key}" if prefix else key)
+    else:
+        yield prefix, value

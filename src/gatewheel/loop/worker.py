@@ -1,0 +1,77 @@
+"""The child process that does the work of a Run: `python -m gatewheel.loop.worker ROOT RUN_ID`.
+
+It is asked to stop by SIGTERM, and dies with whoever started it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gatewheel.kernel import config, runs
+from gatewheel.kernel.durable import exclusive
+from gatewheel.kernel.errors import GatewheelError, UserError
+from gatewheel.loop.compose import Parts
+from gatewheel.loop.ingest import ingest
+from gatewheel.rag.ingest import Progress
+
+EVERY = 0.2  # seconds between two notes of progress
+_PR_SET_PDEATHSIG = 1
+
+
+def main(root: str, id_: str) -> None:
+    """Do the work of a run and write down how it ended. Exceptions end here, in the run."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.signal(signal.SIGTERM, _interrupt)
+    settings = config.load(Path(root) / config.CONFIG_FILE)
+    parts = Parts(settings)
+    run = runs.get(parts.engine, id_)
+    try:
+        with exclusive(settings.state):
+            runs.begin(parts.engine, id_)
+            result = WORK[run.kind](parts, dict(run.settings), _progress(parts, id_))
+            runs.end(parts.engine, id_, "done", result=result)
+    except KeyboardInterrupt:
+        runs.end(parts.engine, id_, "cancelled")
+    except UserError as error:
+        runs.end(parts.engine, id_, "failed", error=f"user: {error}")
+    except GatewheelError as error:
+        runs.end(parts.engine, id_, "failed", error=str(error))
+    except Exception as error:  # noqa: BLE001 (where a Run ends)
+        traceback.print_exc()
+        runs.end(parts.engine, id_, "failed", error=f"{type(error).__name__}: {error}")
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _progress(parts: Parts, id_: str) -> Callable[[Progress], None]:
+    last = 0.0
+
+    def note(progress: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            runs.change(parts.engine, id_, progress=asdict(progress))
+
+    return note
+
+
+def _ingest(parts: Parts, settings: dict[str, Any], note: Callable[[Progress], None]) -> dict[str, Any]:
+    parts = parts.with_settings("reader", "jsonl", settings.get("fields", {}))
+    return asdict(ingest(parts, settings.get("paths", ()), on_progress=note))
+
+
+WORK: dict[str, Callable[[Parts, dict[str, Any], Callable[[Progress], None]], dict[str, Any]]] = {"ingest": _ingest}
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,182 @@
+"""OpenAI's chat-completions wire: nouns to a request, a stream to what was received, faults to ModelError."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from gatewheel.kernel.errors import ModelError
+from gatewheel.kernel.nouns import Message, ToolCall
+from gatewheel.kernel.ports import Decoding, OnText
+from gatewheel.models.stream import Writer
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionChunk
+
+_SERVER_STOPS = 4  # OpenAI takes no more; the others are looked for on our side
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Received:
+    """One reply. Token counts are the server's; where it sent none, output is the count of pieces and input 0."""
+
+    text: str
+    finish: str
+    model: str
+    tool_calls: tuple[ToolCall, ...]
+    input_tokens: int
+    output_tokens: int
+    seconds: float
+    seconds_to_first: float
+
+    def after(self, earlier: Received) -> Received:
+        """This reply with what the earlier attempt cost added."""
+        return replace(
+            self,
+            input_tokens=self.input_tokens + earlier.input_tokens,
+            output_tokens=self.output_tokens + earlier.output_tokens,
+            seconds=self.seconds + earlier.seconds,
+            seconds_to_first=earlier.seconds + self.seconds_to_first,
+        )
+
+
+def request(
+    model: str, messages: Sequence[Message], decoding: Decoding, *, sampling: bool, length_key: str
+) -> dict[str, Any]:
+    """Arguments of `client.chat.completions.create`. Without `sampling` the model's own temperature holds."""
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [_wire(message) for message in messages],
+        length_key: decoding.max_tokens,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if sampling:
+        body |= {"temperature": decoding.temperature, "top_p": decoding.top_p}
+        if decoding.seed is not None:
+            body["seed"] = decoding.seed
+    if decoding.stop and decoding.schema is None:
+        body["stop"] = list(decoding.stop[:_SERVER_STOPS])
+    if decoding.tools:
+        body["tools"] = [dict(tool) for tool in decoding.tools]
+    if decoding.schema is not None:
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "schema": dict(decoding.schema)},
+        }
+    return body
+
+
+def json_mode(body: dict[str, Any], decoding: Decoding) -> dict[str, Any]:
+    """The same request for a server that refuses json_schema: any JSON, with the schema told in words."""
+    told = f"Answer with one JSON value that validates against this JSON Schema: {json.dumps(decoding.schema)}"
+    messages = [*body["messages"], {"role": "user", "content": told}]
+    return body | {"messages": messages, "response_format": {"type": "json_object"}}
+
+
+def with_repair(messages: Sequence[Message], text: str, wrong: str) -> list[Message]:
+    """The conversation continued by the text that failed and the reason."""
+    asked = f"That does not validate ({wrong}). Answer again with JSON that does."
+    return [*messages, Message(role="assistant", content=text), Message(role="user", content=asked)]
+
+
+def read_stream(chunks: Iterable[ChatCompletionChunk], *, decoding: Decoding, on_text: OnText | None) -> Received:
+    """Everything a stream carries. Raises ModelError when it ends before the server said that it was done."""
+    started = time.perf_counter()
+    writer = Writer(on_text=on_text, stop=() if decoding.schema is not None else decoding.stop)
+    finish, model, usage, pieces = "", "", None, 0
+    calls: dict[int, dict[str, str]] = {}
+    for chunk in chunks:
+        _refuse_error(chunk)
+        model, usage = chunk.model or model, chunk.usage or usage
+        for choice in chunk.choices or ():
+            finish = choice.finish_reason or finish
+            for delta in choice.delta.tool_calls or ():
+                _gather(calls, delta)
+            if choice.delta.content:
+                pieces += 1
+                writer.feed(choice.delta.content)
+        if writer.stopped_by:
+            break
+    writer.finish()
+    if not finish and not writer.stopped_by:
+        raise ModelError("the endpoint's stream broke off before the answer was complete", cure="ask again")
+    return Received(
+        text=writer.text,
+        finish=writer.stopped_by or ("tool_calls" if calls else _finish(finish)),
+        model=model,
+        tool_calls=tuple(ToolCall(**call) for _, call in sorted(calls.items())),
+        input_tokens=usage.prompt_tokens if usage else 0,
+        output_tokens=usage.completion_tokens if usage else pieces,
+        seconds=time.perf_counter() - started,
+        seconds_to_first=writer.seconds_to_first,
+    )
+
+
+def complain(error: Exception, *, model: str, base_url: str, api_key_env: str, timeout: float) -> ModelError:
+    """What to tell the user for a fault of the client or the endpoint."""
+    import httpx2
+    import openai
+
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
+        return ModelError(f"{base_url} sent nothing for {timeout:g} s", cure="raise timeout, or ask for less")
+    if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
+        return ModelError(f"cannot reach {base_url} ({error.__cause__ or error})", cure="start it, or mend base_url")
+    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+        return ModelError(f"{base_url} refused the key ({error.status_code})", cure=f"check {api_key_env}")
+    if isinstance(error, openai.NotFoundError):
+        cure = "check model, and that base_url ends where /chat/completions begins (often /v1)"
+        return ModelError(f"{base_url} knows no model '{model}' ({_said(error)})", cure=cure)
+    if isinstance(error, openai.RateLimitError):
+        cure = "wait, raise max_retries, or check the quota of the account"
+        return ModelError(f"{base_url} still refuses after the retries: 429 ({_said(error)})", cure=cure)
+    if isinstance(error, openai.APIStatusError):
+        return ModelError(f"{base_url} answered {error.status_code} ({_said(error)})")
+    return ModelError(f"{base_url} sent something that is no chat completion ({error})", cure="check base_url")
+
+
+def refuses_json_schema(error: BaseException | None) -> bool:
+    """Whether the endpoint refused a request for the sake of its response_format."""
+    import openai
+
+    refused = isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError)
+    return refused and any(word in str(error) for word in ("response_format", "json_schema"))
+
+
+def _wire(message: Message) -> dict[str, Any]:
+    wire: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        wire["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        wire["tool_call_id"] = message.tool_call_id
+    return wire
+
+
+def _gather(calls: dict[int, dict[str, str]], delta: Any) -> None:
+    """A call arrives in pieces: its id and name once, its arguments in any number of parts."""
+    call = calls.setdefault(delta.index, {"id": "", "name": "", "arguments": ""})
+    call["id"] = delta.id or call["id"]
+    if delta.function is not None:
+        call["name"] += delta.function.name or ""
+        call["arguments"] += delta.function.arguments or ""
+
+
+def _refuse_error(chunk: Any) -> None:
+    if not hasattr(chunk, "choices") or not isinstance(chunk.choices, list):
+        raise ModelError(f"the endpoint's stream holds something that is no chunk: {str(chunk)[:120]}")
+
+
+def _finish(said: str) -> str:
+    return said if said in ("stop", "length", "tool_calls") else "stop"
+
+
+def _said(error: Any) -> str:
+    body = error.body
+    message = body.get("message") if isinstance(body, Mapping) else None
+    return str(message or error.message)[:300]

@@ -1,0 +1,191 @@
+"""Stage three, output processing: each sentence of a draft is checked as soon as it is whole.
+
+A supported sentence carries [n] to the words that support it; an unsupported one is dropped or flagged; when nothing
+supported is left, the answer is an abstention.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gatewheel.kernel.nouns import Citation, Passage, Sentence
+from gatewheel.kernel.ports import Checker
+from gatewheel.rag.sentences import sentence_spans
+
+FLAG = "[unsupported]"
+_OWN_MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")  # markers of the model's own: it guesses, so they go
+_END = re.compile(r"([.!?。！？।…]+[\"'”’)\]]*)\s*$")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checked:
+    """A sentence with its verdict, as it stands in the answer (`shown` is empty when it was dropped)."""
+
+    sentence: Sentence
+    shown: str
+
+
+@dataclass
+class Evidence:
+    """Judges claims by the passages that the model was shown, and numbers the citations in the order of their use."""
+
+    checker: Checker
+    passages: Sequence[Passage]
+    citations: list[Citation] = field(default_factory=list)
+
+    def judge(self, claim: str, *, shown: str = "") -> Sentence:
+        """The verdict on a claim; a supported one gets a citation. The sentence's text is `shown` when given."""
+        support = self.checker.support([claim], self.passages)[0]
+        supported = support.score >= self.checker.support_threshold
+        number = self._cite(support.passage, support.start, support.end, support.score) if supported else None
+        return Sentence(text=shown or claim, supported=supported, support=support.score, citation=number)
+
+    def _cite(self, index: int, start: int, end: int, score: float) -> int:
+        passage = self.passages[index]
+        for citation in self.citations:
+            if citation.source == passage.source and citation.span == (start, end):
+                return citation.n
+        offset = passage.span[0]
+        citation = Citation(
+            n=len(self.citations) + 1,
+            source=passage.source,
+            span=(start, end),
+            quote=passage.text[start - offset : end - offset],
+            page=passage.page,
+            passage=passage.id,
+            support=round(score, 4),
+        )
+        self.citations.append(citation)
+        return citation.n
+
+
+@dataclass(frozen=True)
+class Abstained:
+    """The output of a question that was refused before any model was asked."""
+
+    text: str
+    abstained = True
+    citations: tuple[Citation, ...] = ()
+    sentences: tuple[Sentence, ...] = ()
+
+
+class Prose:
+    """Takes a draft in pieces and holds the answer as far as it is known."""
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        *,
+        abstention: str,
+        keep_unsupported: bool = False,
+        on_sentence: Callable[[Checked], None] | None = None,
+    ) -> None:
+        self.evidence = evidence
+        self.sentences: list[Sentence] = []
+        self._abstention = abstention
+        self._keep_unsupported = keep_unsupported
+        self._on_sentence = on_sentence
+        self._shown: list[str] = []
+        self._pending = ""
+
+    def feed(self, piece: str) -> None:
+        """The next piece of the draft; every sentence that it completes is checked at once."""
+        self._pending += piece
+        spans = sentence_spans(self._pending)
+        if len(spans) < 2:
+            return
+        for start, end in spans[:-1]:
+            self._check(self._pending[start:end])
+        self._pending = self._pending[spans[-1][0] :]
+
+    def finish(self) -> None:
+        """The draft is whole."""
+        pending, self._pending = self._pending, ""
+        for start, end in sentence_spans(pending):
+            self._check(pending[start:end])
+
+    @property
+    def citations(self) -> list[Citation]:
+        """What the markers stand for."""
+        return self.evidence.citations
+
+    @property
+    def abstained(self) -> bool:
+        """Whether nothing supported is left."""
+        return not any(sentence.supported for sentence in self.sentences)
+
+    @property
+    def text(self) -> str:
+        """The answer with its markers, or the abstention."""
+        return self._abstention if self.abstained else " ".join(self._shown)
+
+    def _check(self, raw: str) -> None:
+        text = _OWN_MARKER.sub("", raw).strip()
+        # a small model repeats itself; the second time says nothing
+        if not re.search(r"\w", text) or any(sentence.text == text for sentence in self.sentences):
+            return
+        sentence = self.evidence.judge(text)
+        self.sentences.append(sentence)
+        shown = ""
+        if sentence.supported:
+            shown = _marked(text, f"[{sentence.citation}]")
+        elif self._keep_unsupported:
+            shown = _marked(text, FLAG)
+        if shown:
+            self._shown.append(shown)
+        if self._on_sentence:
+            self._on_sentence(Checked(sentence=sentence, shown=shown))
+
+
+class Fields:
+    """An answer in JSON: every text and number in it is a claim. Nothing is dropped, since the JSON must validate."""
+
+    def __init__(self, evidence: Evidence, *, abstention: str) -> None:
+        self.evidence = evidence
+        self.sentences: list[Sentence] = []
+        self._abstention = abstention
+        self._draft = ""
+
+    def feed(self, piece: str) -> None:
+        """The next piece of the draft."""
+        self._draft += piece
+
+    def finish(self) -> None:
+        """The draft is whole."""
+        for path, value in _leaves(json.loads(self._draft)):
+            self.sentences.append(self.evidence.judge(value, shown=f"{path}: {value}"))
+
+    @property
+    def citations(self) -> list[Citation]:
+        """What supports the values."""
+        return self.evidence.citations
+
+    @property
+    def abstained(self) -> bool:
+        """Whether no value is supported."""
+        return not any(sentence.supported for sentence in self.sentences)
+
+    @property
+    def text(self) -> str:
+        """The JSON, or the abstention."""
+        return self._abstention if self.abstained else self._draft
+
+
+def _leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}")
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}[{at}]")
+    elif isinstance(value, str | int | float) and not isinstance(value, bool) and str(value).strip():
+        yield path, str(value)
+
+
+def _marked(text: str, marker: str) -> str:
+    match = _END.search(text)
+    return f"{text[: match.start()]} {marker}{match.group(1)}" if match else f"{text} {marker}"

@@ -1,0 +1,1 @@
+"""What `gatewheel init` writes. The wheel carries the documentation here as docs/."""

@@ -1,0 +1,102 @@
+"""What every reader of the catalog promises: sound documents from good files, SourceError and nothing else from bad."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+from documents import samples
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gatewheel.kernel.catalog import CATALOG, load
+from gatewheel.kernel.errors import SourceError
+from gatewheel.kernel.nouns import Document, Refusal
+
+SAMPLES = cache(samples)
+NAMES = sorted(CATALOG["reader"])
+MANY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def read(name: str, path: Path) -> list[Document | Refusal]:
+    module = load("reader", name)
+    return list(module.create(module.Settings()).read(path, source=f"docs/{path.name}"))
+
+
+def assert_sound(found: list[Document | Refusal], path: Path) -> None:
+    sources = [each.source for each in found]
+    assert len(set(sources)) == len(sources)
+    for each in found:
+        assert each.source.startswith(f"docs/{path.name}")
+        if isinstance(each, Refusal):
+            assert each.reason
+            continue
+        assert each.text.strip()
+        assert each.title.strip()
+        assert "\0" not in each.text + each.title
+        (each.text + each.title + str(dict(each.meta))).encode()  # no lone surrogates
+        assert each.format in ("markdown", "text", "code")
+        assert each.meta["kind"]
+        assert list(each.pages) == sorted(each.pages)
+        assert all(0 <= start <= len(each.text) for start in each.pages)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_good_file_gives_sound_documents(name: str, tmp_path: Path) -> None:
+    file, data = SAMPLES()[name]
+    path = tmp_path / file
+    path.write_bytes(data)
+    found = read(name, path)
+    assert found
+    assert all(isinstance(each, Document) for each in found)
+    assert_sound(found, path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@MANY
+@given(share=st.floats(0, 1))
+def test_a_file_cut_off_anywhere_raises_nothing_but_source_error(name: str, share: float, tmp_path: Path) -> None:
+    file, data = SAMPLES()[name]
+    path = tmp_path / file
+    path.write_bytes(data[: int(len(data) * share)])
+    try:
+        assert_sound(read(name, path), path)
+    except SourceError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@MANY
+@given(data=st.data())
+def test_a_file_with_broken_bytes_raises_nothing_but_source_error(
+    name: str, data: st.DataObject, tmp_path: Path
+) -> None:
+    file, good = SAMPLES()[name]
+    broken = bytearray(good)
+    for place in data.draw(st.lists(st.integers(0, len(good) - 1), min_size=1, max_size=20)):
+        broken[place] = data.draw(st.integers(0, 255))
+    path = tmp_path / file
+    path.write_bytes(bytes(broken))
+    try:
+        assert_sound(read(name, path), path)
+    except SourceError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@MANY
+@given(data=st.binary(max_size=400))
+def test_any_bytes_raise_nothing_but_source_error(name: str, data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / SAMPLES()[name][0]
+    path.write_bytes(data)
+    try:
+        assert_sound(read(name, path), path)
+    except SourceError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_file_is_a_source_error(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="it is gone"):
+        read(name, tmp_path / SAMPLES()[name][0])
