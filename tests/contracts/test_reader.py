@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from documents import samples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from documents import samples
 from gatewheel.kernel.catalog import CATALOG, load
 from gatewheel.kernel.errors import SourceError
 from gatewheel.kernel.nouns import Document, Refusal
@@ -42,6 +42,15 @@ def assert_sound(found: list[Document | Refusal], path: Path) -> None:
         assert all(0 <= start <= len(each.text) for start in each.pages)
 
 
+def refused(name: str, path: Path) -> str:
+    """The reason, or an empty text when the file gave sound documents; any other exception escapes."""
+    try:
+        assert_sound(read(name, path), path)
+    except SourceError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_good_file_gives_sound_documents(name: str, tmp_path: Path) -> None:
     file, data = SAMPLES()[name]
@@ -60,10 +69,7 @@ def test_a_file_cut_off_anywhere_raises_nothing_but_source_error(name: str, shar
     file, data = SAMPLES()[name]
     path = tmp_path / file
     path.write_bytes(data[: int(len(data) * share)])
-    try:
-        assert_sound(read(name, path), path)
-    except SourceError as error:
-        assert "\n" not in str(error)
+    assert "\n" not in refused(name, path)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,10 +84,7 @@ def test_a_file_with_broken_bytes_raises_nothing_but_source_error(
         broken[place] = data.draw(st.integers(0, 255))
     path = tmp_path / file
     path.write_bytes(bytes(broken))
-    try:
-        assert_sound(read(name, path), path)
-    except SourceError as error:
-        assert "\n" not in str(error)
+    assert "\n" not in refused(name, path)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,10 +93,7 @@ def test_a_file_with_broken_bytes_raises_nothing_but_source_error(
 def test_any_bytes_raise_nothing_but_source_error(name: str, data: bytes, tmp_path: Path) -> None:
     path = tmp_path / SAMPLES()[name][0]
     path.write_bytes(data)
-    try:
-        assert_sound(read(name, path), path)
-    except SourceError as error:
-        assert "\n" not in str(error)
+    assert "\n" not in refused(name, path)
 
 
 @pytest.mark.parametrize("name", NAMES)

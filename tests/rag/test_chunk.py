@@ -66,6 +66,11 @@ def test_a_heading_is_never_left_alone_at_the_end_of_a_passage() -> None:
         assert not re.search(r"#+ \w+\s*\Z", passage)
 
 
+def test_a_line_that_introduces_a_list_goes_with_the_list() -> None:
+    text = f"{words(20)}.\n\nDo this:\n\n- one {words(8)}\n- two {words(8)}\n"
+    assert texts(text, tokens=26)[1].startswith("Do this:\n\n- one")
+
+
 def test_setext_headings_count_and_those_in_code_do_not() -> None:
     text = f"Title\n=====\n\n```sh\n# not a heading\n```\n\nSub\n---\n\n{words(20)}\n"
     assert [chunk.headings for chunk in split(text, tokens=20)] == [("Title",), ("Title", "Sub"), ("Title", "Sub")]

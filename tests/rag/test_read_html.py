@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def read(page: str | bytes, folder: Path, **options: bool) -> Document:
             "```js\nif (a < b) {\n  c()\n}\n```\n",
         ),
         ("<pre>a ``` b</pre>", "````\na ``` b\n````\n"),
+        ("<pre>f(<b>x</b>)<button>copy</button></pre>", "```\nf(x)\n```\n"),
         ("<pre>a<br>b</pre>", "```\na\nb\n```\n"),
         ("<blockquote><p>said</p></blockquote>", "> said\n"),
         ("<p># not a heading</p>", "\\# not a heading\n"),
@@ -115,7 +117,5 @@ def test_any_soup_of_tags_keeps_its_words(pieces: list[tuple[str, str]], tmp_pat
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(page=st.text(st.sampled_from("<>/&;!-[]='\" \n\0abphult?"), max_size=80))
 def test_any_characters_give_text_or_a_source_error(page: str, tmp_path: Path) -> None:
-    try:
+    with contextlib.suppress(SourceError):
         assert read(page, tmp_path).text.strip()
-    except SourceError:
-        pass

@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from documents import pdf as made
 
+from documents import pdf as made
 from gatewheel.kernel.errors import SourceError
 from gatewheel.kernel.nouns import Document
 from gatewheel.rag.read import pdf
@@ -38,7 +38,7 @@ def test_a_last_page_without_text_starts_inside_the_text(tmp_path: Path) -> None
 
 
 def test_a_scan_is_refused_with_the_cure(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no text layer on any of its 3 pages; run OCR first, e.g. ocrmypdf"):
+    with pytest.raises(SourceError, match=r"no text layer on any of its 3 pages; run OCR first, e\.g\. ocrmypdf"):
         read(made(["", "", ""]), tmp_path)
 
 

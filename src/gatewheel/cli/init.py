@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from gatewheel.cli import render, shapes
+from gatewheel.cli import render
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Init:
+    """`gatewheel init`"""
+
+    project: str
+    written: list[str]
 
 
 @click.command()
@@ -21,7 +30,7 @@ def command(context: click.Context, folder: str, sample: bool, as_json: bool) ->
     target = Path(folder or context.find_root().obj)
     written = init(target, sample=sample)
     if as_json:
-        render.emit(shapes.Init(project=str(target), written=[path.relative_to(target).as_posix() for path in written]))
+        render.emit(Init(project=str(target), written=[path.relative_to(target).as_posix() for path in written]))
         return
     click.echo(f"A project in {target}/ with {len(written)} files.")
     where = "" if target.resolve() == Path.cwd() else f" -C {target}"

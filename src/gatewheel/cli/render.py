@@ -129,3 +129,8 @@ def hint_when_empty(opened: Project) -> None:
     if opened.parts.store.totals()[0] == 0:
         raise ProjectError("no documents are ingested yet", cure="run `gatewheel ingest`")
     click.echo("No passage matches.", err=True)
+
+
+def emit_line(shape: Any) -> None:
+    """A shape as one line of JSON on stdout."""
+    click.echo(json.dumps(asdict(shape), ensure_ascii=False))

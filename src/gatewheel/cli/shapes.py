@@ -6,7 +6,6 @@ A shape may gain keys in a later version; none changes its meaning or goes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from gatewheel.kernel.nouns import Answer, Hit
 
@@ -130,97 +129,3 @@ def asked(answer: Answer) -> Ask:
         variant=answer.variant,
         trace=answer.trace,
     )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Init:
-    """`gatewheel init`"""
-
-    project: str
-    written: list[str]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Check:
-    """One line of `gatewheel doctor`: state is ok, warning or wrong."""
-
-    area: str
-    state: str
-    what: str
-    cure: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Doctor:
-    """`gatewheel doctor`"""
-
-    ok: bool
-    checks: list[Check]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ConfigShow:
-    """`gatewheel config show`: every table with every default filled in, and the SHA-256 of it."""
-
-    path: str
-    config: dict[str, Any]
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ConfigCheck:
-    """`gatewheel config check`: an error leaves with exit code 1 instead."""
-
-    path: str
-    ok: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelList:
-    """`gatewheel models list` and `show`"""
-
-    models: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VariantRow:
-    """A recipe and how often it answered."""
-
-    id: str
-    created: float
-    traces: int
-    current: bool
-    recipe: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VariantList:
-    """`gatewheel variants list`"""
-
-    variants: list[VariantRow]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VariantShow:
-    """`gatewheel variants show`"""
-
-    id: str
-    recipe: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
-    """One key in which two recipes differ."""
-
-    key: str
-    a: Any
-    b: Any
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VariantDiff:
-    """`gatewheel variants diff`"""
-
-    a: str
-    b: str
-    differences: list[Difference]

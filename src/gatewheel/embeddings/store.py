@@ -5,7 +5,6 @@ Knows nothing about files being read or questions being asked.
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from gatewheel.embeddings import textsearch
 from gatewheel.embeddings.analyse import Analyser
-from gatewheel.kernel.nouns import Chunk, Document
+from gatewheel.kernel.nouns import Passage
 from gatewheel.kernel.ports import Entry, FileState
 from gatewheel.kernel.store.schema import documents, files, meta, passages, vectors
 
@@ -202,35 +201,26 @@ class PassageStore:
         }
         key = connection.execute(insert(documents).values(**values)).inserted_primary_key
         document_id = key[0] if key else 0
-        for at in range(0, len(entry.chunks), 5_000):
-            rows = [
-                _passage(document, document_id, chunk, key)
-                for chunk, key in zip(entry.chunks[at : at + 5_000], entry.keys[at : at + 5_000], strict=True)
-            ]
+        for at in range(0, len(entry.passages), 5_000):
+            some = zip(entry.passages[at : at + 5_000], entry.keys[at : at + 5_000], strict=True)
+            rows = [_columns(passage, document_id, key) for passage, key in some]
             result = connection.execute(insert(passages).returning(passages.c.id, sort_by_parameter_order=True), rows)
             ids = result.scalars().all()
             triples = [(id_, row["heading"], row["text"]) for id_, row in zip(ids, rows, strict=True)]
             textsearch.add(connection, triples, self.analyser)
 
 
-def public_id(source: str, start: int, end: int, text: str) -> str:
-    """The name of a passage that people and traces see: it changes when the place or the words do."""
-    return hashlib.blake2b(f"{source}\0{start}\0{end}\0{text}".encode("utf-8", "replace"), digest_size=8).hexdigest()
-
-
-def _passage(document: Document, document_id: int, chunk: Chunk, key: str) -> dict[str, Any]:
-    text = document.text[chunk.start : chunk.end]
-    page = int(np.searchsorted(document.pages, chunk.start, side="right")) if document.pages else None
+def _columns(passage: Passage, document_id: int, key: str) -> dict[str, Any]:
     return {
         "document_id": document_id,
-        "public_id": public_id(document.source, chunk.start, chunk.end, text),
-        "start": chunk.start,
-        "end": chunk.end,
-        "page": page,
-        "heading": " > ".join(chunk.headings),
-        "tokens": chunk.tokens,
+        "public_id": passage.id,
+        "start": passage.span[0],
+        "end": passage.span[1],
+        "page": passage.page,
+        "heading": passage.heading,
+        "tokens": passage.tokens,
         "key": key,
-        "text": text,
+        "text": passage.text,
     }
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, Float, bindparam, column, func, select, text
 
 from gatewheel.embeddings.analyse import Analyser
 from gatewheel.kernel.store.schema import documents, passages
@@ -71,12 +71,14 @@ def _sqlite(
         terms = _rare(connection, terms, total)
     query = " OR ".join(f'"{term}"' for term in terms)
     # bm25() is negative in FTS5, best first
-    sql = "SELECT rowid, -bm25(passages_fts, 0.5, 1.0) AS score FROM passages_fts WHERE passages_fts MATCH :query"
+    sql = (
+        "SELECT rowid AS row, -bm25(passages_fts, 0.5, 1.0) AS score FROM passages_fts WHERE passages_fts MATCH :query"
+    )
     values: dict[str, Any] = {"query": query, "k": k}
     if where is None:
         rows = connection.execute(text(f"{sql} ORDER BY score DESC, rowid LIMIT :k"), values)
         return [(int(row), float(score)) for row, score in rows]
-    matched = text(sql).columns(passages.c.id, passages.c.start).subquery("matched")
+    matched = text(sql).columns(column("row", BigInteger), column("score", Float)).subquery("matched")
     row, score = matched.c
     statement = (
         select(row, score)

@@ -113,11 +113,11 @@ class FileState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """A document ready to be written: its chunks, for each the text that the encoder sees, and its vector's key."""
+    """A document ready to be written: its passages, for each the text that the encoder sees, and its vector's key."""
 
     document: Document
     sha256: str
-    chunks: tuple[Chunk, ...]
+    passages: tuple[Passage, ...]
     contexts: tuple[str, ...]
     keys: tuple[str, ...]
 

@@ -52,11 +52,14 @@ def load(gguf: Path, *, threads: int, on_progress: Callable[[str], None]) -> Any
 def _open(folder: Path, threads: int) -> Any:
     from openvino_genai import LLMPipeline
 
-    # SDPA keeps one request in one state: the paged backend plans a scheduler and takes longer to load
+    # SDPA keeps one request in one state: the paged backend plans a scheduler and takes longer to load.
+    # The default 8-bit cache of keys and values changes 10 of 12 greedy answers of a 135M model against full
+    # precision, 16 bits 7 of 12, at the same speed.
     return LLMPipeline(
         str(folder),
         "CPU",
         ATTENTION_BACKEND="SDPA",
+        KV_CACHE_PRECISION="f16",
         INFERENCE_NUM_THREADS=threads,
         CACHE_DIR=str(folder / "compiled"),
     )

@@ -82,7 +82,7 @@ class App:
         if not hits or answerable < self.checker.threshold:
             return self._answer(Abstained(self.settings.abstention), hits, None, recorder)
         with recorder.span("build context") as span:
-            context = self._context(asked, hits)
+            context = self.context(asked, hits)
             span["gatewheel.passages"] = len(context.numbered)
             span["gatewheel.context.tokens"] = context.tokens
             span["gatewheel.context.duplicates"] = context.duplicates
@@ -100,7 +100,8 @@ class App:
             span[trace.DOCUMENTS] = [{"id": hit.passage.id, "score": round(hit.score, 6)} for hit in hits]
         return hits
 
-    def _context(self, question: Question, hits: Sequence[Hit]) -> Context:
+    def context(self, question: Question, hits: Sequence[Hit]) -> Context:
+        """The numbered passages that fit the model's context beside the question and the conversation."""
         model = self.model()
         # what the template, the question and the conversation take is not available to passages
         fixed = sum(model.count_tokens(m.content) + 8 for m in self._messages(question, ()))
@@ -146,7 +147,9 @@ class App:
             span[trace.FINISH] = [completion.finish]
         return completion
 
-    def _answer(self, output: Output, hits: Sequence[Hit], completion: Completion | None, recorder: Recorder) -> Answer:
+    def _answer(
+        self, output: Abstained | Prose | Fields, hits: Sequence[Hit], completion: Completion | None, recorder: Recorder
+    ) -> Answer:
         return Answer(
             answer=output.text,
             abstained=output.abstained,

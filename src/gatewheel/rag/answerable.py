@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gatewheel.rag.evidence import Evidence, Window, weights
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from gatewheel.kernel.ports import Vectors
 
 
-def features(question: str, vector: Vectors, evidence: Sequence[Evidence], similarities: Sequence[float]) -> dict[str, float]:
+def features(
+    question: str, vector: Vectors, evidence: Sequence[Evidence], similarities: Sequence[float]
+) -> dict[str, float]:
     asked = read(question)
     weight = weights(evidence)
     kind = _kind(question)
@@ -52,7 +54,10 @@ def features(question: str, vector: Vectors, evidence: Sequence[Evidence], simil
 
 def _kind(question: str) -> str:
     q = question.lower()
-    if re.search(r"\b(when|what year|which year|how many|how much|how old|how long|how far|what date|what percent\w*|what number)\b", q):
+    if re.search(
+        r"\b(when|what year|which year|how many|how much|how old|how long|how far|what date|what percent\w*|what number)\b",
+        q,
+    ):
         return "number"
     if re.search(r"\b(who|whom|whose|where|which (city|country|state|person)|what (city|country|state))\b", q):
         return "name"

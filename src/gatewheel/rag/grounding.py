@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from math import exp, log
 from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -75,20 +74,28 @@ class Grounding:
 
     def _best(self, claim, vector, evidence, weight, passages) -> Support:
         rough = sorted(
-            ((words(claim, window, piece, weight), index, place) for index, piece in enumerate(evidence) for place, window in enumerate(piece.windows)),
+            (
+                (words(claim, window, piece, weight), index, place)
+                for index, piece in enumerate(evidence)
+                for place, window in enumerate(piece.windows)
+            ),
             key=lambda found: -found[0]["rough"],
         )[:FINALISTS]
         ...
 
 
-def features(claim: Wording, window: Window, piece: Evidence, weight: Mapping[str, float], cosine: float) -> dict[str, float]:
+def features(
+    claim: Wording, window: Window, piece: Evidence, weight: Mapping[str, float], cosine: float
+) -> dict[str, float]:
     """What the logistic model sees of a claim and a window of evidence; each in 0..1."""
     held = window.wording
     content = len(claim.content)
     return {
         "coverage": covered(claim.content, window.stems, weight),
         "passage": covered(claim.content, piece.stems, weight),
-        "pairs": len(claim.pairs & window.pairs) / len(claim.pairs) if claim.pairs else float(set(claim.content) <= window.stems),
+        "pairs": len(claim.pairs & window.pairs) / len(claim.pairs)
+        if claim.pairs
+        else float(set(claim.content) <= window.stems),
         "run": longest_run(claim.content, held.content) / content if content else 0.0,
         "numbers": float(bool(claim.numbers - held.numbers)),
         "names": len(claim.names - window.stems) / len(claim.names) if claim.names else 0.0,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from gatewheel.kernel.errors import SourceError
-from gatewheel.kernel.nouns import Chunk, Document, Refusal
+from gatewheel.kernel.nouns import Chunk, Document, Passage, Refusal
 from gatewheel.kernel.ports import Chunker, Encoder, Entry, FileState, Ledger, Reader
 from gatewheel.rag.discover import Candidate
 
@@ -158,18 +159,17 @@ class Ingestion:
             self.updated += document.source in before
             self.added += document.source not in before
             self.batch.entries.append((file_id, self._entry(document, digest)))
-            self.batch.passages += len(self.batch.entries[-1][1].chunks)
+            self.batch.passages += len(self.batch.entries[-1][1].passages)
             if self.batch.passages >= BATCH_PASSAGES:
                 self._flush()
         return keep
 
     def _entry(self, document: Document, digest: str) -> Entry:
-        chunks = tuple(
-            _titled(document, chunk) for chunk in self.parts.chunker.split(document, tokens=self.parts.encoder)
-        )
+        chunks = self.parts.chunker.split(document, tokens=self.parts.encoder)
         contexts = tuple(context(document, chunk) for chunk in chunks)
         keys = tuple(hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest() for text in contexts)
-        return Entry(document=document, sha256=digest, chunks=chunks, contexts=contexts, keys=keys)
+        passages = tuple(passages_of(document, chunks))
+        return Entry(document=document, sha256=digest, passages=passages, contexts=contexts, keys=keys)
 
     def _flush(self) -> None:
         batch, self.batch = self.batch, _Batch()
@@ -202,11 +202,11 @@ class Ingestion:
 
 
 def context(document: Document, chunk: Chunk) -> str:
-    """What the encoder sees of a chunk: the headings above it, then its text.
+    """What the encoder sees of a chunk: the document's title and the headings above it, then its text.
 
     A title that is only the file's name stays out, so that a renamed file keeps its vectors.
     """
-    headings = chunk.headings
+    headings = _titled(document, chunk).headings
     if headings and headings[0] == document.title == PurePosixPath(document.source).stem:
         headings = headings[1:]
     text = document.text[chunk.start : chunk.end]
@@ -217,6 +217,27 @@ def _titled(document: Document, chunk: Chunk) -> Chunk:
     if not document.title or document.title in chunk.headings[:1]:
         return chunk
     return replace(chunk, headings=(document.title, *chunk.headings))
+
+
+def passages_of(document: Document, chunks: Sequence[Chunk]) -> list[Passage]:
+    """Chunks as located pieces: `document.text[span[0]:span[1]] == text`."""
+    return [_passage(document, _titled(document, chunk)) for chunk in chunks]
+
+
+def _passage(document: Document, chunk: Chunk) -> Passage:
+    text = document.text[chunk.start : chunk.end]
+    place = f"{document.source}\0{chunk.start}\0{chunk.end}\0{text}".encode("utf-8", "replace")
+    return Passage(
+        # it changes when the place or the words do, so that a trace never points at other words
+        id=hashlib.blake2b(place, digest_size=8).hexdigest(),
+        source=document.source,
+        span=(chunk.start, chunk.end),
+        text=text,
+        heading=" > ".join(chunk.headings),
+        page=bisect_right(document.pages, chunk.start) or None,
+        tokens=chunk.tokens,
+        title=document.title,
+    )
 
 
 def _document_digest(document: Document, recipe: str) -> str:

@@ -59,7 +59,8 @@ class StructureChunker:
             if len(group) > 1:
                 spans = trimmed([(group[0].start, group[-1].end)], ruler)
             else:
-                spans = pack(_units(group[0].blocks, ruler, limit), ruler=ruler, limit=limit, overlap=overlap)
+                units = _with_introductions(_units(group[0].blocks, ruler, limit), ruler, limit)
+                spans = pack(units, ruler=ruler, limit=limit, overlap=overlap)
             path = _common_path(group)
             tables = [block for section in group for block in section.blocks if block.kind == "table"]
             for start, end in spans:
@@ -103,6 +104,18 @@ def _units(blocks: Sequence[Block], ruler: Ruler, limit: int) -> list[Span]:
             rest = trimmed(_pieces(body[1:], ruler, limit), ruler)
             return [*trimmed([(start, first[0][1])], ruler), *first[1:], *rest]
     return trimmed(_pieces(blocks, ruler, limit), ruler)
+
+
+def _with_introductions(units: Iterable[Span], ruler: Ruler, limit: int) -> list[Span]:
+    """The units, with each that ends in a colon joined to the one it introduces where both fit in a passage."""
+    joined: list[Span] = []
+    for start, end in units:
+        before = joined[-1] if joined else (start, start)
+        if ruler.text[before[1] - 1] in ":：" and before[1] > before[0] and ruler.count(before[0], end) <= limit:
+            joined[-1] = (before[0], end)
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _pieces(blocks: Iterable[Block], ruler: Ruler, limit: int) -> Iterator[Span]:

@@ -34,9 +34,7 @@ def decode(data: bytes, *, encoding: str = "", declared: str = "") -> tuple[str,
 
     Raises SourceError when the ordered encoding does not exist. Bytes that do not fit become U+FFFD.
     """
-    name = known(encoding) if encoding else marked(data) or wide(data[:_SAMPLE])
-    if not name and b"\x1b$" in data[:_SAMPLE]:
-        name = "iso2022_jp"  # ASCII bytes only, so UTF-8 takes them for text
+    name = known(encoding) if encoding else telling(data[:_SAMPLE])
     if name:
         text = data.decode(name, errors="replace")
     else:
@@ -55,7 +53,7 @@ def encoding_of(path: Path) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
         block = file.read(_BLOCK)
-        name = marked(block) or wide(block[:_SAMPLE])
+        name = telling(block[:_SAMPLE])
         if name:
             return name
         while block:
@@ -80,6 +78,12 @@ def known(encoding: str) -> str:
         ) from None
 
 
+def telling(sample: bytes) -> str:
+    """The encoding that the first bytes give away, or an empty text."""
+    # escape sequences are ASCII, so UTF-8 takes ISO-2022-JP for text
+    return marked(sample) or wide(sample) or ("iso2022_jp" if b"\x1b$B" in sample else "")
+
+
 def marked(data: bytes) -> str:
     """The encoding that a byte order mark at the start names, or an empty text."""
     return next((name for mark, name in _BOMS if data.startswith(mark)), "")
@@ -87,7 +91,8 @@ def marked(data: bytes) -> str:
 
 def wide(sample: bytes) -> str:
     """UTF-16 or UTF-32 without a mark, told by where the NUL bytes of its Latin letters and spaces stand."""
-    if b"\0" not in sample:
+    controls = sample.translate(None, b"\0\t\n\r" + bytes(range(32, 256)))
+    if b"\0" not in sample or len(controls) * 20 > len(sample):
         return ""
     quarter = [sample[place::4].count(0) / max(1, len(sample) / 4) for place in range(4)]
     if min(quarter[1:]) > 0.9 and quarter[0] < 0.1:

@@ -139,12 +139,17 @@ def _is_chrome(element: Any) -> bool:
 
 
 def _verbatim(element: Any) -> str:
-    return "".join(
-        (child.text or "" if child is element else ("\n" if child.tag == "br" else "") + (child.text or ""))
-        if event == "start"
-        else ("" if child is element else child.tail or "")
-        for event, child in _events(element)
-    )
+    """The characters of <pre> as they stand, without the button to copy them."""
+    parts: list[str] = []
+    walker = _events(element)
+    for event, child in walker:
+        if event == "end":
+            parts.append("" if child is element else child.tail or "")
+        elif child.tag == "button" or child.tag in _SILENT:
+            walker.skip_subtree()
+        else:
+            parts.append(("\n" if child.tag == "br" else "") + (child.text or ""))
+    return "".join(parts)
 
 
 def _events(element: Any) -> Any:

@@ -109,13 +109,15 @@ def _document(lines: list[str], source: str, first: int, meta: dict[str, str], p
 
 def _delimiter(head: str, *, tab: bool) -> str:
     """The character that cuts the first rows into the most columns of one count; csv.Sniffer guesses letters."""
-    best, chosen = 0.0, "\t" if tab else ","
+    chosen = expected = "\t" if tab else ","
+    best = 0.0
     lines = head.splitlines()[:_SAMPLE_ROWS]
     for candidate in _DELIMITERS:
         counts = [len(row) for row in csv.reader(lines, delimiter=candidate) if row]
         usual = max(set(counts), key=counts.count) if counts else 0
         score = usual * counts.count(usual) / len(counts) if usual > 1 else 0.0
-        if score * (1.5 if candidate == chosen else 1.0) > best:
+        score *= 1.5 if candidate == expected else 1.0
+        if score > best:
             best, chosen = score, candidate
     return chosen
 

@@ -82,7 +82,9 @@ def _parse(block: str, *, toml: bool) -> dict[str, Any] | None:
 
     try:
         # BaseLoader makes texts of all scalars: no dates, no surprises such as no → False, nothing to construct.
-        loaded = tomllib.loads(block) if toml else yaml.load(block, Loader=yaml.BaseLoader)
+        loaded = (
+            tomllib.loads(block) if toml else yaml.load(block, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+        )
     except (yaml.YAMLError, tomllib.TOMLDecodeError, RecursionError):
         return None
     if not isinstance(loaded, dict):

@@ -1,0 +1,101 @@
+"""`gatewheel models list|show`"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gatewheel.cli import render
+
+if TYPE_CHECKING:
+    from gatewheel.kernel.config import Config
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelList:
+    """`gatewheel models list` and `show`: prices in US dollars per million tokens, size in bytes, null when unknown."""
+
+    models: list[dict[str, Any]]
+
+
+@click.group()
+def command() -> None:
+    """List models with licence, size, price and measured speed."""
+
+
+@command.command("list")
+@render.json_option
+@click.pass_context
+def list_(context: click.Context, /, as_json: bool) -> None:
+    """Every model that the project or Gatewheel knows."""
+    from gatewheel.models import catalogue
+
+    entries = catalogue.list_models(_own(context))
+    if as_json:
+        render.emit(ModelList(models=[asdict(entry) for entry in entries]))
+        return
+    click.echo(
+        f"{'name':24} {'here':5} {'licence':14} {'context':>8} {'size':>8} {'$/M in, out':>13}  tokens/s read, written"
+    )
+    for entry in entries:
+        click.echo(
+            f"{entry.name:24} {'yes' if entry.here else 'no':5} {entry.licence or '?':14} "
+            f"{entry.context_length or '?':>8} {_size(entry.size):>8} {_price(entry):>13}  {_speed(entry)}"
+        )
+
+
+@command.command()
+@click.argument("name")
+@click.option("--measure", is_flag=True, help="Measure the local engines on this machine, again.")
+@render.json_option
+@click.pass_context
+def show(context: click.Context, /, name: str, measure: bool, as_json: bool) -> None:
+    """One model with everything that is known of it."""
+    from gatewheel.models import catalogue
+    from gatewheel.models.measure import choose
+
+    entry = catalogue.show(name, _own(context))
+    if measure:
+        own = _own(context).get(name, {})
+        choose(own.get("weights", name), on_progress=render.say, refresh=True)
+        entry = catalogue.show(name, _own(context))
+    if as_json:
+        render.emit(ModelList(models=[asdict(entry)]))
+        return
+    for key, value in asdict(entry).items():
+        if value not in (None, "", {}, ()):
+            click.echo(f"{key:16} {value}")
+
+
+def _own(context: click.Context) -> dict[str, Any]:
+    config = project_config(context)
+    return {name: config.table("model", name).plain() for name in config.names("model")} if config else {}
+
+
+def project_config(context: click.Context) -> Config | None:
+    """The project's configuration, or None outside of a project."""
+    from pathlib import Path
+
+    from gatewheel.kernel.config import CONFIG_FILE, find, load
+
+    start = Path(context.find_root().obj).resolve()
+    if not any((folder / CONFIG_FILE).is_file() for folder in (start, *start.parents)):
+        return None
+    return load(find(start))
+
+
+def _size(size: int | None) -> str:
+    return f"{size / 1e6:.0f} MB" if size else "?"
+
+
+def _price(entry: Any) -> str:
+    if entry.input_price is None or entry.output_price is None:
+        return "free" if entry.here and entry.size else "?"
+    return f"{entry.input_price:g}, {entry.output_price:g}"
+
+
+def _speed(entry: Any) -> str:
+    measured = [f for f in entry.figures.values() if not f.error]
+    return "; ".join(f"{f.engine} {f.prefill:.0f}, {f.decode:.0f}" for f in measured) or "not measured"

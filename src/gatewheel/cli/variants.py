@@ -1,0 +1,122 @@
+"""`gatewheel variants list|show|diff`"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from gatewheel.cli import render
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantRow:
+    """A recipe and how often it answered."""
+
+    id: str
+    created: float
+    traces: int
+    current: bool
+    recipe: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantList:
+    """`gatewheel variants list`"""
+
+    variants: list[VariantRow]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantShow:
+    """`gatewheel variants show`"""
+
+    id: str
+    recipe: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """One key in which two recipes differ."""
+
+    key: str
+    a: Any
+    b: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantDiff:
+    """`gatewheel variants diff`"""
+
+    a: str
+    b: str
+    differences: list[Difference]
+
+
+@click.group()
+def command() -> None:
+    """List, show and compare recipes of answering."""
+
+
+@command.command("list")
+@render.json_option
+@click.pass_context
+def list_(context: click.Context, /, as_json: bool) -> None:
+    """Every variant that ever answered, and the one that gatewheel.toml describes now."""
+    from gatewheel.loop import variants
+
+    with render.project(context) as project:
+        current = project.variant()
+        variants.keep(project.parts.engine, current)
+        rows = [VariantRow(**row, current=row["id"] == current.id) for row in variants.listed(project.parts.engine)]
+    if as_json:
+        render.emit(VariantList(variants=rows))
+        return
+    for row in rows:
+        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created))
+        mark = "*" if row.current else " "
+        model = row.recipe["model"]
+        what = f"{model.get('engine', model['use'])} {model.get('weights', model.get('model', ''))}"
+        click.echo(f"{mark} {row.id[:12]}  {day}  {row.traces:5} answers  {what}")
+
+
+@command.command()
+@click.argument("variant", default="")
+@render.json_option
+@click.pass_context
+def show(context: click.Context, /, variant: str, as_json: bool) -> None:
+    """The recipe of VARIANT (the beginning of its id is enough), or of the current one."""
+    from gatewheel.loop import variants
+
+    with render.project(context) as project:
+        found = variants.get(project.parts.engine, variant) if variant else project.variant()
+    if as_json:
+        render.emit(VariantShow(id=found.id, recipe=dict(found.recipe)))
+        return
+    click.echo(found.id)
+    click.echo(json.dumps(found.recipe, indent=2, ensure_ascii=False))
+
+
+@command.command()
+@click.argument("a")
+@click.argument("b", default="")
+@render.json_option
+@click.pass_context
+def diff(context: click.Context, /, a: str, b: str, as_json: bool) -> None:
+    """In what variant A differs from B, or from the current one."""
+    from gatewheel.loop import variants
+
+    with render.project(context) as project:
+        left = variants.get(project.parts.engine, a)
+        right = variants.get(project.parts.engine, b) if b else project.variant()
+    found = [Difference(key=k, a=x, b=y) for k, x, y in variants.difference(left.recipe, right.recipe)]
+    if as_json:
+        render.emit(VariantDiff(a=left.id, b=right.id, differences=found))
+        return
+    for one in found:
+        click.echo(f"{one.key}: {one.a!r} → {one.b!r}")
+    if not found:
+        click.echo("They are the same.")

@@ -1,0 +1,43 @@
+"""What a file would become: read and cut as an ingestion would, written nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gatewheel.kernel import catalog
+from gatewheel.kernel.errors import SourceError
+from gatewheel.kernel.nouns import Message, Passage, Refusal
+from gatewheel.loop.compose import Parts
+from gatewheel.rag.discover import Candidate, discover
+from gatewheel.rag.ingest import passages_of
+from gatewheel.rag.question import Question, clean
+
+
+def preview(parts: Parts, path: Path, *, chunker: str = "") -> list[Passage]:
+    """The passages of a file by the project's chunker, or by a strategy of the catalog.
+
+    Raises SourceError when the file cannot be read, ConfigError for an unknown strategy.
+    """
+    cut = parts.chunker
+    if chunker:
+        module = catalog.load("chunker", chunker)
+        cut = module.create(module.Settings())
+    found: list[Passage] = []
+    for candidate in discover([str(path)], root=parts.config.root, max_file_mb=parts.config.sources.max_file_mb):
+        if not isinstance(candidate, Candidate):
+            raise SourceError(f"{candidate.source}: {candidate.reason}")
+        for document in parts.readers[candidate.format].read(candidate.path, source=candidate.source):
+            if isinstance(document, Refusal):
+                raise SourceError(f"{document.source}: {document.reason}")
+            chunks = cut.split(document, tokens=parts.encoder)
+            found += passages_of(document, chunks)
+    return found
+
+
+def messages(parts: Parts, name: str, question: str) -> list[Message]:
+    """What the model would be sent for a question by prompts/<name>.md. Generates nothing."""
+    app = parts.app()
+    asked = Question(text=clean(question))
+    hits = app.retriever.retrieve(asked.text, k=app.settings.candidates)
+    context = app.context(asked, hits)
+    return parts.prompt(name).render(question=asked.text, passages=context.numbered, history=())
