@@ -51,7 +51,8 @@ WEATHER = {
 @pytest.fixture(scope="module", params=LOCAL)
 def model(request: pytest.FixtureRequest) -> Iterator[Model]:
     module = catalog.load("model", request.param)
-    made: Model = module.create(module.Settings(context_length=CONTEXT, threads=2))
+    # one thread: llama.cpp's threads wait for each other by spinning, and tests run beside other tests
+    made: Model = module.create(module.Settings(context_length=CONTEXT, threads=1))
     yield made
     made.close()
 
@@ -222,7 +223,7 @@ def test_the_context_length_is_what_was_asked(model: Model) -> None:
 @pytest.mark.parametrize("engine", LOCAL)
 def test_close_may_be_called_twice_and_ends_the_model(engine: str) -> None:
     module = catalog.load("model", engine)
-    closing = module.create(module.Settings(context_length=CONTEXT, threads=2))
+    closing = module.create(module.Settings(context_length=CONTEXT, threads=1))
     closing.close()
     closing.close()
     with pytest.raises(ModelError, match="is closed"):

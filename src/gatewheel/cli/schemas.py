@@ -1,13 +1,54 @@
-"""`gatewheel schemas`"""
+"""`gatewheel schemas`: the JSON Schemas of `--json`, made from the shapes beside each command."""
 
 from __future__ import annotations
 
+import importlib
 import json
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
 from gatewheel.cli.render import json_option
 from gatewheel.kernel.errors import UserError, did_you_mean
+
+# the command's words joined by a dash → its shape, as module:class below gatewheel.cli
+SHAPES = {
+    "ask": "shapes:Ask",
+    "chat": "shapes:Ask",
+    "config-check": "config:ConfigCheck",
+    "config-show": "config:ConfigShow",
+    "doctor": "doctor:Doctor",
+    "embeddings-encode": "embeddings:Encode",
+    "ingest": "shapes:Ingest",
+    "init": "init:Init",
+    "models-list": "models:ModelList",
+    "models-show": "models:ModelList",
+    "prompts-list": "prompts:PromptList",
+    "prompts-render": "prompts:Rendered",
+    "prompts-show": "prompts:PromptShow",
+    "rag-passages": "rag:Passages",
+    "retrieval-explain": "retrieval:Explain",
+    "runs-cancel": "runs:RunShow",
+    "runs-list": "runs:RunList",
+    "runs-resume": "runs:RunShow",
+    "runs-show": "runs:RunShow",
+    "runs-watch": "runs:RunShow",
+    "schemas": "schemas:SchemaList",
+    "search": "shapes:Search",
+    "traces-list": "traces:TraceList",
+    "traces-show": "traces:TraceShow",
+    "variants-diff": "variants:VariantDiff",
+    "variants-list": "variants:VariantList",
+    "variants-show": "variants:VariantShow",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SchemaList:
+    """`gatewheel schemas`: the names of all."""
+
+    schemas: list[str]
 
 
 @click.command()
@@ -15,13 +56,21 @@ from gatewheel.kernel.errors import UserError, did_you_mean
 @json_option
 def command(name: str, as_json: bool) -> None:
     """The JSON Schema of a command's --json output, or the names of all."""
-    from importlib import resources
-
-    folder = resources.files("gatewheel") / "schemas"
-    names = sorted(entry.name.removesuffix(".json") for entry in folder.iterdir() if entry.name.endswith(".json"))
     if not name:
+        names = list(SHAPES)
         click.echo(json.dumps({"schemas": names}) if as_json else "\n".join(names))
         return
-    if name not in names:
-        raise UserError(f"no schema named '{name}'", cure=did_you_mean(name, names))
-    click.echo((folder / f"{name}.json").read_text(encoding="utf-8").rstrip())
+    if name not in SHAPES:
+        raise UserError(f"no schema named '{name}'", cure=did_you_mean(name, SHAPES))
+    click.echo(json.dumps(schema(name), indent=2, ensure_ascii=False))
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of one command's output."""
+    from pydantic import TypeAdapter
+
+    module, _, shape = SHAPES[name].partition(":")
+    made: dict[str, Any] = TypeAdapter(
+        getattr(importlib.import_module(f"gatewheel.cli.{module}"), shape)
+    ).json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}

@@ -16,6 +16,7 @@ from gatewheel.embeddings.analyse import Analyser
 from gatewheel.kernel.store.schema import documents, passages
 
 K1, B = 1.2, 0.75
+HEADING_WEIGHT = 0.5  # of a term in the heading; one in the body weighs 1
 COMMON = 0.25  # a term in more of the passages than this says nothing; dropping it makes a query 10x cheaper
 SMALL = 1_000  # below this many passages every term is cheap
 CANDIDATES = 1_000  # PostgreSQL ranks at most so many matches per question
@@ -71,9 +72,8 @@ def _sqlite(
         terms = _rare(connection, terms, total)
     query = " OR ".join(f'"{term}"' for term in terms)
     # bm25() is negative in FTS5, best first
-    sql = (
-        "SELECT rowid AS row, -bm25(passages_fts, 0.5, 1.0) AS score FROM passages_fts WHERE passages_fts MATCH :query"
-    )
+    weighted = f"-bm25(passages_fts, {HEADING_WEIGHT}, 1.0)"
+    sql = f"SELECT rowid AS row, {weighted} AS score FROM passages_fts WHERE passages_fts MATCH :query"
     values: dict[str, Any] = {"query": query, "k": k}
     if where is None:
         rows = connection.execute(text(f"{sql} ORDER BY score DESC, rowid LIMIT :k"), values)
@@ -144,6 +144,6 @@ def _frequencies(vector: str, wanted: set[str]) -> dict[str, float]:
     for entry in vector.split(" "):
         term, _, places = entry.partition(":")
         if (term := term.strip("'")) in wanted:
-            # weight A is the default in this notation's body, B marks the heading: half as much
-            out[term] = sum(0.5 if place.endswith("B") else 1.0 for place in places.split(","))
+            # B marks the heading
+            out[term] = sum(HEADING_WEIGHT if place.endswith("B") else 1.0 for place in places.split(","))
     return out

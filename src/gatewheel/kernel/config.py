@@ -56,7 +56,13 @@ CONFIG_FILE = "gatewheel.toml"
 STATE_FOLDER = ".gatewheel"
 
 Single = TypeVar("Single", bound=BaseModel)
-SINGLE = ("project", "sources", "trace", "store")
+MODELS: dict[str, type[BaseModel]] = {
+    "project": ProjectSettings,
+    "sources": SourceSettings,
+    "trace": TraceSettings,
+    "store": StoreSettings,
+}
+SINGLE = tuple(MODELS)
 
 # What a project is made of when its file does not say.
 DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {

@@ -1,76 +1,72 @@
-"""Whether retrieved evidence answers a question, read from words and cosines before anything is written."""
+"""Whether retrieved evidence answers a question, read from words and cosines before anything is written.
+
+It sees whether the documents speak of what is asked. It hardly sees a trap, where they speak of it and yet do not say.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from gatewheel.rag.evidence import Evidence, Window, weights
+from gatewheel.rag.logistic import probability
 from gatewheel.rag.wording import Wording, covered, read
 
 if TYPE_CHECKING:
     from gatewheel.kernel.ports import Vectors
 
+# FITTED-ANSWERABLE
+COEFFICIENTS: Mapping[str, float] = MappingProxyType({"": 0.0})
+WITHOUT_ENCODER: Mapping[str, float] = MappingProxyType({"": 0.0})
+
+_ASKS_NUMBER = re.compile(
+    r"\b(when|how (many|much|old|long|far|often)|(what|which) (year|date|number|percent\w*))\b", re.I
+)
+_ASKS_NAME = re.compile(r"\b(who|whom|whose|where|(what|which) (city|country|state|person))\b", re.I)
+
+
+def answerable(question: str, vector: Vectors, evidence: Sequence[Evidence], similarities: Sequence[float]) -> float:
+    """Probability that the evidence answers the question. `vector` is the question's, without columns if no encoder."""
+    seen = features(question, vector, evidence, similarities)
+    return probability(seen, COEFFICIENTS if vector.shape[0] else WITHOUT_ENCODER)
+
 
 def features(
     question: str, vector: Vectors, evidence: Sequence[Evidence], similarities: Sequence[float]
 ) -> dict[str, float]:
+    """What the logistic model sees. `similarities` are cosines of question and passage; where all are 0, because
+    retrieval went by words, those of the best sentences stand in."""
     asked = read(question)
     weight = weights(evidence)
-    kind = _kind(question)
-    best: dict[str, float] = {}
-    top_cos = []
-    rows = []
-    for piece in evidence:
-        cosines = piece.cosines(vector)
-        top_cos.append(max(cosines, default=0.0))
-        for window, cosine in zip(piece.windows, cosines, strict=True):
-            rows.append((covered(asked.content, window.stems, weight), cosine, window, piece))
-    union = frozenset().union(*(p.stems for p in evidence))
-    sentence = max(rows, key=lambda r: 0.5 * r[0] + r[1])
-    cover, cosine, window, piece = sentence
-    ordered = sorted(similarities, reverse=True)
-    content = set(asked.content)
+    cosines = [piece.cosines(vector) for piece in evidence]
+    near = list(similarities) if any(similarities) else [max(row, default=0.0) for row in cosines]
+    rated = [
+        (0.5 * covered(asked.content, window.stems, weight) + cosine, cosine, window, piece)
+        for row, piece in zip(cosines, evidence, strict=True)
+        for cosine, window in zip(row, piece.windows, strict=True)
+    ]
+    score, cosine, best, piece = max(rated, key=lambda entry: entry[0])
+    top = max(near)
     return {
-        "similarity": ordered[0],
-        "margin": ordered[0] - sum(ordered[1:]) / max(1, len(ordered) - 1) if len(ordered) > 1 else 0.0,
-        "cosine": max(top_cos),
-        "coverage": max(r[0] for r in rows),
-        "joint": cover,
-        "joint_cosine": cosine,
-        "passage": max(covered(asked.content, p.stems, weight) for p in evidence),
-        "union": covered(asked.content, union, weight),
+        "similarity": top,
+        "margin": top - (sum(near) - top) / (len(near) - 1) if len(near) > 1 else 0.0,
+        "cosine": max(entry[1] for entry in rated),
+        "coverage": 2 * (score - cosine),
+        "passage": max(covered(asked.content, held.stems, weight) for held in evidence),
+        "pairs": max(len(asked.pairs & window.pairs) for _, _, window, _ in rated) / max(1, len(asked.pairs)),
         "names": len(asked.names - piece.stems) / len(asked.names) if asked.names else 0.0,
-        "names_window": len(asked.names - window.stems) / len(asked.names) if asked.names else 0.0,
-        "numbers": float(bool(asked.numbers - frozenset().union(*(w.wording.numbers for w in piece.windows)))),
-        "pairs": max((len(asked.pairs & r[2].pairs) for r in rows), default=0) / max(1, len(asked.pairs)),
-        "type": _type(kind, asked, window),
-        "negation": float(asked.negated != window.wording.negated),
-        "short": 1 / (1 + len(asked.content)),
-        "named": float(bool(asked.names)),
+        "numbers": len(asked.numbers - piece.stems) / len(asked.numbers) if asked.numbers else 0.0,
+        "type": _type(question, asked, best),
+        "brevity": 1 / (1 + len(asked.content)),
     }
 
 
-def _kind(question: str) -> str:
-    q = question.lower()
-    if re.search(
-        r"\b(when|what year|which year|how many|how much|how old|how long|how far|what date|what percent\w*|what number)\b",
-        q,
-    ):
-        return "number"
-    if re.search(r"\b(who|whom|whose|where|which (city|country|state|person)|what (city|country|state))\b", q):
-        return "name"
-    return ""
-
-
-def _type(kind: str, asked: Wording, window: Window) -> float:
-    if kind == "number":
+def _type(question: str, asked: Wording, window: Window) -> float:
+    """1 when the evidence holds a new number or name as the question wants, -1 when it does not, 0 for any other."""
+    if _ASKS_NUMBER.search(question):
         return 1.0 if window.wording.numbers - asked.numbers else -1.0
-    if kind == "name":
+    if _ASKS_NAME.search(question):
         return 1.0 if window.wording.names - frozenset(asked.content) else -1.0
-    return 0.0
-
-
-def probability(question, vector, evidence, similarities):
     return 0.0

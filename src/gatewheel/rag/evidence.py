@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from math import log
 from typing import TYPE_CHECKING
 
-from gatewheel.kernel.nouns import Passage
 from gatewheel.kernel.ports import Encoder
 from gatewheel.rag.sentences import sentence_spans
 from gatewheel.rag.wording import Wording, read
@@ -47,17 +46,16 @@ class Evidence:
         return [sum(single[row] for row in window.rows) / len(window.rows) for window in self.windows]
 
 
-def prepare(passage: Passage, encoder: Encoder) -> Evidence:
-    """Cut a passage into windows and encode its sentences."""
-    spans = sentence_spans(passage.text)
-    wordings = [read(passage.text[start:end]) for start, end in spans]
+def prepare(text: str, above: str, encoder: Encoder) -> Evidence:
+    """Cut a passage into windows and encode its sentences. `above` is its title and headings, which hold words too."""
+    spans = sentence_spans(text)
+    wordings = [read(text[start:end]) for start, end in spans]
     windows = [_window(start, end, (row,), wordings[row]) for row, (start, end) in enumerate(spans)]
     for row, ((start, _), (_, end)) in enumerate(zip(spans, spans[1:], strict=False)):
         if end - start <= PAIR_CHARACTERS:
             windows.append(_window(start, end, (row, row + 1), _joined(wordings[row], wordings[row + 1])))
-    above = read(f"{passage.title}\n{passage.heading}").content
-    stems = frozenset(above).union(*(window.stems for window in windows))
-    return Evidence(tuple(windows), stems, encoder.encode([passage.text[start:end] for start, end in spans]))
+    stems = frozenset(read(above).content).union(*(window.stems for window in windows))
+    return Evidence(tuple(windows), stems, encoder.encode([text[start:end] for start, end in spans]))
 
 
 def weights(evidence: Sequence[Evidence]) -> dict[str, float]:

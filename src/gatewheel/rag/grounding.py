@@ -1,5 +1,5 @@
 """Whether evidence supports a sentence, and whether hits answer a question: two small logistic models over words and
-one encoder. Reads no mind: a claim that follows from the evidence only by reasoning counts as unsupported.
+cosines. A claim that follows from the evidence only by reasoning counts as unsupported.
 """
 
 from __future__ import annotations
@@ -7,19 +7,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gatewheel.kernel.nouns import Hit, Passage
 from gatewheel.kernel.ports import Encoder, Support
-from gatewheel.rag.answerable import probability
+from gatewheel.rag.answerable import answerable
 from gatewheel.rag.evidence import Evidence, Window, prepare, weights
+from gatewheel.rag.logistic import probability
 from gatewheel.rag.wording import Wording, covered, longest_run, read
 
+if TYPE_CHECKING:
+    from gatewheel.kernel.ports import Vectors
+
+# FITTED-SUPPORT
 COEFFICIENTS: Mapping[str, float] = MappingProxyType({"": 0.0})
 WITHOUT_ENCODER: Mapping[str, float] = MappingProxyType({"": 0.0})
+
 KEPT_PASSAGES = 128  # prepared passages stay, because each sentence of an answer asks for them again
-FINALISTS = 4  # windows that are compared by meaning after all were compared by words
+UNCHECKABLE = Support(score=0.0, passage=0, start=0, end=0)
 
 
 class Settings(BaseModel):
@@ -27,12 +34,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     support: float = Field(0.5, ge=0, le=1, description="A sentence with less support is dropped or flagged.")
-    answerability: float = Field(0.5, ge=0, le=1, description="A question with less is refused before writing.")
-    passages: int = Field(5, ge=1, le=50, description="Hits that the answerability of a question is read from.")
+    answerability: float = Field(0.25, ge=0, le=1, description="A question with less is refused before writing.")
+    passages: int = Field(5, ge=1, le=50, description="Best hits from which the answerability is read.")
 
 
 def create(settings: Settings, *, encoder: Encoder) -> Grounding:
-    """The checker; with the encoder `none` it goes by words alone."""
+    """The checker; with an encoder without dimensions it goes by words alone."""
     return Grounding(settings, encoder)
 
 
@@ -44,62 +51,70 @@ class Grounding:
         self.threshold = settings.answerability
         self._passages = settings.passages
         self._encoder = encoder
-        self._coefficients = COEFFICIENTS if encoder.dimensions else WITHOUT_ENCODER
-        self._prepare = lru_cache(maxsize=KEPT_PASSAGES)(lambda passage: prepare(passage, encoder))
+        self._prepare = lru_cache(maxsize=KEPT_PASSAGES)(self._read)
 
     def support(self, claims: Sequence[str], passages: Sequence[Passage]) -> list[Support]:
-        """For each claim its score and the sentence, or two neighbours, of a passage that bear it out best.
+        """For each claim the sentence, or two neighbours, of a passage that bears it out best; spans into the document.
 
-        The span is into the document. Without passages the score is 0 and the span empty.
+        A claim without a content word, and any claim without passages, has score 0 and an empty span.
         """
-        nothing = Support(score=0.0, passage=0, start=0, end=0)
-        evidence = [self._prepare(passage) for passage in passages]
+        evidence = [self._prepare(*_content(passage)) for passage in passages]
         if not claims or not any(piece.windows for piece in evidence):
-            return [nothing] * len(claims)
+            return [UNCHECKABLE] * len(claims)
         weight = weights(evidence)
         vectors = self._encoder.encode(claims)
         return [
-            self._best(read(claim), vector, evidence, weight, passages)
+            _best(read(claim), vector, evidence, weight, [passage.span[0] for passage in passages])
             for claim, vector in zip(claims, vectors, strict=True)
         ]
 
     def answerable(self, question: str, hits: Sequence[Hit]) -> float:
         """Probability that the best hits answer the question; 0 without hits."""
         hits = hits[: self._passages]
-        evidence = [self._prepare(hit.passage) for hit in hits]
+        evidence = [self._prepare(*_content(hit.passage)) for hit in hits]
         if not any(piece.windows for piece in evidence):
             return 0.0
         vector = self._encoder.encode([question])[0]
-        return probability(question, vector, evidence, [hit.similarity for hit in hits])
+        return answerable(question, vector, evidence, [hit.similarity for hit in hits])
 
-    def _best(self, claim, vector, evidence, weight, passages) -> Support:
-        rough = sorted(
-            (
-                (words(claim, window, piece, weight), index, place)
-                for index, piece in enumerate(evidence)
-                for place, window in enumerate(piece.windows)
-            ),
-            key=lambda found: -found[0]["rough"],
-        )[:FINALISTS]
-        ...
+    def _read(self, text: str, above: str) -> Evidence:
+        return prepare(text, above, self._encoder)
 
 
 def features(
     claim: Wording, window: Window, piece: Evidence, weight: Mapping[str, float], cosine: float
 ) -> dict[str, float]:
-    """What the logistic model sees of a claim and a window of evidence; each in 0..1."""
+    """What the logistic model sees of a claim and a window; all but the cosine in 0..1."""
     held = window.wording
-    content = len(claim.content)
+    pairs = claim.pairs
     return {
         "coverage": covered(claim.content, window.stems, weight),
         "passage": covered(claim.content, piece.stems, weight),
-        "pairs": len(claim.pairs & window.pairs) / len(claim.pairs)
-        if claim.pairs
-        else float(set(claim.content) <= window.stems),
-        "run": longest_run(claim.content, held.content) / content if content else 0.0,
+        "pairs": len(pairs & window.pairs) / len(pairs) if pairs else float(window.stems.issuperset(claim.content)),
+        "run": longest_run(claim.content, held.content) / max(1, len(claim.content)),
         "numbers": float(bool(claim.numbers - held.numbers)),
         "names": len(claim.names - window.stems) / len(claim.names) if claim.names else 0.0,
         "negation": float(claim.negated != held.negated),
         "cosine": cosine,
-        "short": 1 / (1 + content),
+        "brevity": 1 / (1 + len(claim.content)),
     }
+
+
+def _best(
+    claim: Wording, vector: Vectors, evidence: Sequence[Evidence], weight: Mapping[str, float], offsets: Sequence[int]
+) -> Support:
+    if not claim.content:
+        return UNCHECKABLE
+    coefficients = COEFFICIENTS if vector.shape[0] else WITHOUT_ENCODER
+    best = UNCHECKABLE
+    for index, piece in enumerate(evidence):
+        for window, cosine in zip(piece.windows, piece.cosines(vector), strict=True):
+            score = probability(features(claim, window, piece, weight, cosine), coefficients)
+            if score > best.score:
+                start = offsets[index]
+                best = Support(score=score, passage=index, start=start + window.start, end=start + window.end)
+    return best
+
+
+def _content(passage: Passage) -> tuple[str, str]:
+    return passage.text, f"{passage.title}\n{passage.heading}"

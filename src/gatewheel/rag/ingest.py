@@ -17,6 +17,7 @@ from gatewheel.kernel.errors import SourceError
 from gatewheel.kernel.nouns import Chunk, Document, Passage, Refusal
 from gatewheel.kernel.ports import Chunker, Encoder, Entry, FileState, Ledger, Reader
 from gatewheel.rag.discover import Candidate
+from gatewheel.rag.language import detect
 
 BATCH_PASSAGES = 2_048  # written in one transaction: about 2 MB of text
 ENCODE_PASSAGES = 512  # between two signs of life; at 50 passages a second a bar moves every ten seconds at the worst
@@ -152,6 +153,8 @@ class Ingestion:
                 self._refuse(Refusal(source=document.source, reason="a second record with this id; make ids unique"))
                 continue
             keep.add(document.source)
+            if not document.language:
+                document = replace(document, language=detect(document.text))
             digest = _document_digest(document, recipe)
             if before.get(document.source) == digest:
                 self.unchanged += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
@@ -92,7 +92,7 @@ def longest_run(claim: Sequence[str], evidence: Sequence[str]) -> int:
     return best
 
 
-def covered(wanted: Iterable[str], held: frozenset[str], weight: dict[str, float]) -> float:
+def covered(wanted: Iterable[str], held: frozenset[str], weight: Mapping[str, float]) -> float:
     """Share of the wanted stems, by weight, that are held; 1 when nothing is wanted. Unknown stems weigh 1."""
     total = found = 0.0
     for stem in wanted:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-WINDOW = 1 << 20  # characters parsed at a time: a 100 MB page then needs 100 MB of tokens at no moment
+WINDOW = 1 << 18  # characters parsed at a time: "- a" on every line takes 500 bytes of tokens for each of them
 
 CUTS: dict[str, tuple[Cut, ...]] = {
     "paragraph": (PARAGRAPHS, SENTENCES, LINES),
@@ -61,16 +61,18 @@ def markdown_blocks(text: str) -> Iterator[Block]:
     """The blocks of a Markdown text in order, without gaps. Takes linear time and bounded memory.
 
     A window is parsed at a time, and the next one begins with the last block of this one, which may go on.
+    A list or table that fills a window is parted; a fence is not, or its lines would be read as Markdown.
     """
     start, size = 0, WINDOW
     while start < len(text):
         end = _line_end(text, start + size)
         blocks = list(_parse(text, start, end))
-        if end < len(text):
-            if len(blocks) < 2:
+        if end < len(text) and blocks:
+            if blocks[-1].start > start:
+                end = blocks.pop().start
+            elif blocks[0].kind in ("code", "html"):
                 size *= 2
                 continue
-            end = blocks.pop().start
         for block, following in pairwise((*blocks, None)):
             if block:
                 yield replace(block, end=following.start if following else end)

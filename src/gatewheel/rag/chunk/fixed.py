@@ -10,15 +10,15 @@ from gatewheel.kernel.nouns import Chunk, Document, Span
 from gatewheel.kernel.ports import Tokens
 from gatewheel.rag.chunk.pack import trimmed
 from gatewheel.rag.chunk.ruler import Ruler
-from gatewheel.rag.chunk.sizes import Overlap, Size, smaller_than_tokens
+from gatewheel.rag.chunk.sizes import OVERLAP, TOKENS, Overlap, Size, smaller_than_tokens
 
 
 class Settings(BaseModel):
     """`[chunker.<name>] use = "fixed"`"""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    tokens: Size = 160
-    overlap: Overlap = 0
+    tokens: Size = TOKENS
+    overlap: Overlap = OVERLAP
 
     @field_validator("overlap")
     @classmethod

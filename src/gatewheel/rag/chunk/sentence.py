@@ -11,7 +11,7 @@ from gatewheel.kernel.ports import Tokens
 from gatewheel.rag.chunk.cuts import LINES
 from gatewheel.rag.chunk.pack import fit, pack, trimmed
 from gatewheel.rag.chunk.ruler import Ruler
-from gatewheel.rag.chunk.sizes import Overlap, Size, smaller_than_tokens
+from gatewheel.rag.chunk.sizes import OVERLAP, TOKENS, Overlap, Size, smaller_than_tokens
 from gatewheel.rag.sentences import sentence_spans
 
 
@@ -19,8 +19,8 @@ class Settings(BaseModel):
     """`[chunker.<name>] use = "sentence"`"""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    tokens: Size = 160
-    overlap: Overlap = 0
+    tokens: Size = TOKENS
+    overlap: Overlap = OVERLAP
 
     @field_validator("overlap")
     @classmethod

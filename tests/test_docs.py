@@ -1,0 +1,62 @@
+"""The documentation's commands and examples run, in order, as a reader would type them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ROOMS = {"models", "rag", "retrieval", "embeddings", "prompts"}
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
+def test_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    folder = tmp_path
+    for kind, text in blocks(page):
+        if kind == "python":
+            done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True)
+            assert done.returncode == 0, f"{text}\n{done.stderr.decode()}"
+            continue
+        for line in re.findall(r"^\$ (.*)$", text, re.MULTILINE):
+            if line.startswith("cd "):
+                folder = folder / line[3:]
+                continue
+            if line.startswith(("make ", "git ", "pip ")):
+                continue  # these build the environment that this very test runs in
+            done = subprocess.run(line, shell=True, cwd=folder, env=environment, capture_output=True)
+            assert done.returncode == 0, f"$ {line}\n{done.stdout.decode()}{done.stderr.decode()}"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_room_has_a_page_a_test_folder_and_a_command() -> None:
+    from gatewheel.cli.main import COMMANDS
+
+    for room in ROOMS:
+        assert (ROOT / "docs" / f"{room}.md").is_file(), room
+        assert list((ROOT / "tests" / room).glob("test_*.py")), room
+        assert room in COMMANDS, room
+
+
+def test_generated_reference_is_up_to_date() -> None:
+    import reference
+
+    for path, text in reference.files().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is behind; run `make reference`"
