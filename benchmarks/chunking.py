@@ -2,7 +2,8 @@
 
     python benchmarks/chunking.py --data ../shared/data --sizes 96,128,160,200,256 --overlaps 0,0.15
 
-The encoder is the project's own, search is exact, so only the cutting differs. On `chunking` the gold answers are
+The encoder is the project's own and search is exact, so only the cutting differs; a passage is embedded with its
+heading path in front where its chunker gives one. On `chunking` the gold answers are
 exact spans: recall, precision and intersection over union of characters in the first 5 passages, after Smith &
 Troynikov, "Evaluating Chunking Strategies for Retrieval" (Chroma, 2024), and recall within a budget of tokens, which
 larger passages cannot win by being larger. On the other sets: the share of questions whose page is found.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from sets import SEED, SETS, Question, document_of, project, questions, with_gol
 
 DEPTHS = (20, 50, 100)
 WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7)
-HEADINGS = (0.25, 0.5, 1.0, 2.0)
+HEADINGS = (0.25, 0.5, 1.0, 2.0, 4.0)
 COMMON = (0.25, 1.0)  # 1.0 keeps every term of the question
 Ranking = list[tuple[int, float]]
 Scores = dict[str, float]
@@ -37,6 +38,7 @@ def main() -> None:
     options.add_argument("--folder", type=Path, help="keep the projects here for another run")
     options.add_argument("--sets", default=",".join(SETS))
     options.add_argument("--most", type=int, default=600, help="questions of a set")
+    options.add_argument("--show", type=int, default=5, help="settings of each family, best first")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         found: dict[str, dict[str, Scores]] = {}
@@ -44,7 +46,7 @@ def main() -> None:
         for name, some in asked.items():
             with project(given.data, name, (given.folder or Path(temporary)) / name) as opened:
                 found[name] = dict(_sweep(opened, some))
-    show([_table(found, asked)], as_json=given.json)
+    show([_table(found, asked, most=given.show)], as_json=given.json)
 
 
 def _sweep(opened: Project, asked: list[Question]) -> Iterator[tuple[str, Scores]]:
@@ -62,7 +64,7 @@ def _sweep(opened: Project, asked: list[Question]) -> Iterator[tuple[str, Scores
         words = f"heading {heading}, common {common}"
         yield f"bm25, {words}", _score({id_: _documents(dict(found), source) for id_, found in terms.items()}, asked)
         for fusion, depth, weight in itertools.product(("rrf", "minmax"), DEPTHS, WEIGHTS):
-            settings = Settings(fusion=fusion, depth=depth, dense_weight=weight)  # type: ignore[arg-type]
+            settings = Settings(fusion=fusion, depth=depth, dense_weight=weight)
             fused = {
                 id_: _documents(fuse({"bm25": terms[id_][:depth], "dense": dense[id_][:depth]}, settings), source)
                 for id_ in terms
@@ -88,7 +90,7 @@ def _chooses(question: Question) -> bool:
     return hashlib.blake2b(f"{SEED}{question.group}".encode(), digest_size=1).digest()[0] < 128
 
 
-def _table(found: Mapping[str, Mapping[str, Scores]], asked: Mapping[str, list[Question]]) -> Table:
+def _table(found: Mapping[str, Mapping[str, Scores]], asked: Mapping[str, list[Question]], *, most: int) -> Table:
     title = "Fusion: nDCG@10, mean over the sets with its 95 % interval"
     table = Table(title=title, columns=("setting", "chooses", "tells"))
     for label in next(iter(found.values())):
@@ -103,6 +105,12 @@ def _table(found: Mapping[str, Mapping[str, Scores]], asked: Mapping[str, list[Q
             halves.append(mean_of_sets(values))
         table.rows.append([label, halves[0].mean, str(halves[1])])
     table.rows.sort(key=lambda row: -row[1])
+    seen: Counter[str] = Counter()
+    for row in list(table.rows):
+        family = row[0].partition(",")[0]
+        seen[family] += 1
+        if seen[family] > most:
+            table.rows.remove(row)
     return table
 
 

@@ -32,7 +32,12 @@ def test_a_file_is_one_idea(path: Path) -> None:
 
 def test_no_class_of_ours_inherits_from_another() -> None:
     allowed = {"Exception", "BaseModel", "Protocol", "Group", "click.Group", "Generic"}
-    ours = {node.name for path in MODULES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)}
+    ours = {
+        node.name
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    }
     for path in MODULES:
         if path.name in ("errors.py", "ports.py"):
             continue  # the error tree is one on purpose; a port may extend a port

@@ -30,7 +30,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture()
+@pytest.fixture
 def call(home: Path, capsys: pytest.CaptureFixture[str]) -> Call:
     def call(*words: str, schema: str = "", code: int = 0) -> Any:
         assert run(["-C", str(home), *words]) == code

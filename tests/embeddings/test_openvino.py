@@ -108,6 +108,24 @@ def test_the_id_names_what_decides_the_vectors(tmp_path: Path) -> None:
     assert float((first_token.encode(TEXTS[:1]) * encoder().encode(TEXTS[:1])).sum()) < 0.99
 
 
+def test_the_id_is_remembered_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWHEEL_CACHE", str(tmp_path / "cache"))
+    folder = copied(tmp_path)
+    said = openvino.Settings(weights=str(folder))
+    first = openvino.create(said).id
+    assert openvino.create(said).id == first
+    for note in (tmp_path / "cache" / "digests").iterdir():
+        note.write_text("damaged")
+    assert openvino.create(said).id == first
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.seek(-4, 2)
+        file.write(b"\0\0\0\0")
+    assert openvino.create(said).id != first
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("GATEWHEEL_CACHE", str(tmp_path / "file"))
+    assert openvino.create(openvino.Settings()).id == encoder().id
+
+
 def test_half_precision_weights_are_read(tmp_path: Path) -> None:
     folder = copied(tmp_path, weights_too=False)
     for dtype, least in (("F16", 0.9999), ("BF16", 0.999)):

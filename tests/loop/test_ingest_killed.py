@@ -13,19 +13,39 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 import gatewheel as gw
+from gatewheel.kernel.store.schema import vectors
 
+NOTES = 40
 GATEWHEEL = [sys.executable, "-m", "gatewheel"]
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     gw.init(tmp_path).close()
     chooser = random.Random(7)
-    words = [f"{a}{b}" for a in "bdfgklmnprstvz" for b in ("ab", "el", "im", "or", "un", "as", "et", "il")]
-    for number in range(60):
-        paragraphs = [" ".join(chooser.choices(words, k=120)) + "." for _ in range(12)]
+    words = [
+        "the",
+        "gate",
+        "of",
+        "a",
+        "wheel",
+        "will",
+        "run",
+        "its",
+        "model",
+        "and",
+        "answer",
+        "a",
+        "question",
+        "from",
+        "one",
+        "passage",
+    ]
+    for number in range(NOTES):
+        paragraphs = [f"{chooser.random()} " + " ".join(chooser.choices(words, k=100)) + "." for _ in range(30)]
         (tmp_path / f"note{number:02}.md").write_text(f"# Note {number}\n\n" + "\n\n".join(paragraphs))
     return tmp_path
 
@@ -42,7 +62,8 @@ def worker_of(folder: Path) -> int:
     while time.monotonic() < end:
         with gw.open(folder) as project:
             runs = [run for run in _runs(project) if run["state"] == "running"]
-            written = project.parts.store.totals()[1]
+            with project.parts.engine.connect() as connection:
+                written = connection.execute(select(func.count()).select_from(vectors)).scalar_one()
         if runs and runs[0]["process"] and written:
             return int(runs[0]["process"])
         time.sleep(0.05)
@@ -86,8 +107,8 @@ def test_kill_9_loses_nothing_and_the_next_run_goes_on(folder: Path, victim: str
     with gw.open(folder) as project:
         before = project.parts.store.totals()[0]
     result = ingested(folder)
-    assert result["documents"] == 60
-    assert result["unchanged"] + result["added"] == 60
+    assert result["documents"] == NOTES
+    assert result["unchanged"] + result["added"] == NOTES
     assert result["unchanged"] > 0 or before == 0
     assert_consistent(folder)
 
@@ -103,11 +124,12 @@ def test_ctrl_c_cancels_and_resume_finishes(folder: Path) -> None:
     with gw.open(folder) as project:
         [run] = _runs(project)
     assert run["state"] == "cancelled"
-    done = subprocess.run([*GATEWHEEL, "-C", str(folder), "runs", "resume", str(run["id"]), "--json"], capture_output=True)
+    resume = [*GATEWHEEL, "-C", str(folder), "runs", "resume", str(run["id"]), "--json"]
+    done = subprocess.run(resume, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["state"] == "done"
     with gw.open(folder) as project:
-        assert project.parts.store.totals()[0] == 60
+        assert project.parts.store.totals()[0] == NOTES
 
 
 def test_a_second_ingestion_at_once_is_refused_with_the_cure(folder: Path) -> None:

@@ -45,5 +45,5 @@ def test_it_is_made_once_by_processes_that_race_and_again_when_damaged(
 def test_a_cache_that_cannot_be_written_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GATEWHEEL_CACHE", str(tmp_path / "file"))
-    with pytest.raises(ModelError, match="cannot keep the converted weights .*; set GATEWHEEL_CACHE"):
+    with pytest.raises(ModelError, match=r"cannot keep the converted weights .*; set GATEWHEEL_CACHE"):
         openvino.create(openvino.Settings(threads=1))

@@ -5,6 +5,7 @@ Knows nothing about files being read or questions being asked.
 
 from __future__ import annotations
 
+import secrets
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -154,6 +155,15 @@ class PassageStore:
         """Grows with every change of passages."""
         with self.engine.connect() as connection:
             return int(_meta(connection, "revision") or 0)
+
+    def identity(self) -> str:
+        """Of this database, made at the first call: an index must not be mistaken for one of another database."""
+        with self.engine.begin() as connection:
+            known = _meta(connection, "identity")
+            if known is None:
+                known = secrets.token_hex(8)
+                _set_meta(connection, "identity", known)
+            return known
 
     def rows(self) -> Any:
         """Row numbers of all passages that have a vector, ascending, int64."""

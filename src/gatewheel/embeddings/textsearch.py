@@ -1,13 +1,14 @@
-"""BM25 over the terms of passages: FTS5 on SQLite, tsvector candidates scored here on PostgreSQL.
+"""BM25 over the terms of passages: FTS5 on SQLite, a tsvector scored with the same formula on PostgreSQL.
 
-Both use k1 = 1.2 and b = 0.75 (Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework"), heading and body
-counted as separate columns with the heading weighted lower on both.
+Both use k1 = 1.2 and b = 0.75 (Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework"). An occurrence in
+the heading counts less than one in the body; the length of a passage is that of both together.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Float, bindparam, column, func, select, text
@@ -19,22 +20,35 @@ K1, B = 1.2, 0.75
 HEADING_WEIGHT = 0.5  # of a term in the heading; one in the body weighs 1
 COMMON = 0.25  # a term in more of the passages than this says nothing; dropping it makes a query 10x cheaper
 SMALL = 1_000  # below this many passages every term is cheap
-CANDIDATES = 1_000  # PostgreSQL ranks at most so many matches per question
+CANDIDATES = 200  # PostgreSQL scores so many and 4 k matches exactly, the best by a rough score
+LEADING = 32  # of a question's terms, the rarest, make the rough score
+MOST_PLACES = 255  # a tsvector holds no more occurrences of a term
 
 
 def add(connection: Connection, rows: Sequence[tuple[int, str, str]], analyser: Analyser) -> None:
     """Index (row, heading, body) triples."""
-    terms = [{"row": row, "heading": analyser.line(h), "body": analyser.line(b)} for row, h, b in rows]
-    if not terms:
+    if not rows:
         return
     if connection.dialect.name == "sqlite":
         sql = "INSERT INTO passages_fts(rowid, heading, body) VALUES (:row, :heading, :body)"
+        values = [{"row": row, "heading": analyser.line(h), "body": analyser.line(b)} for row, h, b in rows]
     else:
-        sql = (
-            "UPDATE passages SET terms = setweight(to_tsvector('simple', :heading), 'B')"
-            " || setweight(to_tsvector('simple', :body), 'A') WHERE id = :row"
-        )
-    connection.execute(text(sql), terms)
+        sql = "UPDATE passages SET terms = CAST(:terms AS tsvector), terms_length = :length WHERE id = :row"
+        values = [{"row": row, **_vector(analyser.terms(h), analyser.terms(b))} for row, h, b in rows]
+    connection.execute(text(sql), values)
+
+
+def _vector(heading: Sequence[str], body: Sequence[str]) -> dict[str, Any]:
+    """Terms as a tsvector literal; the n-th occurrence stands at place n, so that none is lost in a long passage.
+
+    to_tsvector would cut the terms again, by the rules of the server's language.
+    """
+    above, below = Counter(heading), Counter(body)
+    entries = []
+    for term in above.keys() | below.keys():
+        marks = ("A" * below[term] + "B" * above[term])[:MOST_PLACES]
+        entries.append(f"'{term}':" + ",".join(f"{place}{mark}" for place, mark in enumerate(marks, start=1)))
+    return {"terms": " ".join(entries), "length": len(heading) + len(body)}
 
 
 def remove(connection: Connection, rows: Sequence[tuple[int, str, str]], analyser: Analyser) -> None:
@@ -49,7 +63,8 @@ def remove(connection: Connection, rows: Sequence[tuple[int, str, str]], analyse
 def clear(connection: Connection) -> None:
     """Take everything out."""
     sqlite = "INSERT INTO passages_fts(passages_fts) VALUES ('delete-all')"
-    connection.execute(text(sqlite if connection.dialect.name == "sqlite" else "UPDATE passages SET terms = NULL"))
+    postgresql = "UPDATE passages SET terms = NULL, terms_length = NULL"
+    connection.execute(text(sqlite if connection.dialect.name == "sqlite" else postgresql))
 
 
 def search(
@@ -105,45 +120,67 @@ def _rare(connection: Connection, terms: list[str], total: int) -> list[str]:
 def _postgresql(
     connection: Connection, terms: list[str], k: int, where: ColumnElement[bool] | None
 ) -> list[tuple[int, float]]:
-    query = " | ".join(f"'{term}'" for term in terms)
-    matches = text("passages.terms @@ CAST(:query AS tsquery)")
-    total, average = connection.execute(
-        select(func.count(), func.avg(func.length(text("passages.terms")))).select_from(passages)
-    ).one()
-    counts = {
-        term: connection.execute(
-            select(func.count()).select_from(passages).where(matches), {"query": f"'{term}'"}
-        ).scalar_one()
-        for term in terms
-    }
+    lengths = text("SELECT count(terms_length), avg(terms_length) FROM passages")
+    total, average = connection.execute(lengths).one()
+    frequent = COMMON * total if total > SMALL else total
+    counts = _counts(connection, terms, most=int(frequent) + 1)
+    rare = {term: n for term, n in counts.items() if n <= frequent} or _counts(connection, terms, most=total)
+    # the same as FTS5's, never negative
+    idf = {term: max(1e-6, math.log((total - n + 0.5) / (n + 0.5))) for term, n in rare.items()}
+    if not idf:
+        return []
+    values = {"k1": K1, "floor": K1 * (1 - B), "slope": K1 * B / float(average or 1), "heading": HEADING_WEIGHT}
+    rows = _candidates(connection, idf, values, limit=CANDIDATES + 4 * k, where=where)
+    values |= {"terms": list(idf), "idf": list(idf.values()), "rows": rows, "k": k}
+    return [(int(row), float(score)) for row, score in connection.execute(text(_BM25), values)]
+
+
+def _counts(connection: Connection, terms: Sequence[str], *, most: int) -> dict[str, int]:
+    """In how many passages each term stands, those in none left out. Stops counting at `most`."""
+    counted = text(
+        "SELECT term, (SELECT count(*) FROM (SELECT FROM passages WHERE terms @@ quote_literal(term)::tsquery LIMIT :most)"
+        " AS found) FROM unnest(CAST(:terms AS text[])) AS term"
+    )
+    return {term: n for term, n in connection.execute(counted, {"terms": list(terms), "most": most}) if n}
+
+
+# ts_rank of one term grows with its occurrences and levels off, much as BM25 does, and is computed without unnesting.
+_ROUGH = """(
+    SELECT sum(idf * ts_rank(CAST(ARRAY[0, 0, :heading, 1] AS float4[]), passages.terms, term))
+    FROM unnest(CAST(CAST(:terms AS text[]) AS tsquery[]), CAST(:idf AS float8[])) AS asked(term, idf)
+) / (1 + :floor + :slope * passages.terms_length) DESC"""
+_BM25 = """
+    SELECT id, sum(idf * (:k1 + 1) * f / (f + :floor + :slope * terms_length)) AS score
+    FROM passages
+    CROSS JOIN LATERAL unnest(terms) AS held(lexeme, positions, weights)
+    JOIN unnest(CAST(:terms AS text[]), CAST(:idf AS float8[])) AS asked(term, idf) ON term = lexeme
+    CROSS JOIN LATERAL (
+        SELECT sum(CASE WHEN weight = 'B' THEN :heading ELSE 1 END) AS f FROM unnest(weights) AS weight
+    ) AS frequency
+    WHERE id = ANY(:rows)
+    GROUP BY id
+    ORDER BY score DESC, id
+    LIMIT :k"""
+
+
+def _candidates(
+    connection: Connection,
+    idf: Mapping[str, float],
+    values: Mapping[str, float],
+    *,
+    limit: int,
+    where: ColumnElement[bool] | None,
+) -> list[int]:
+    """The rows that may be among the best."""
+    leading = sorted(idf, key=lambda term: -idf[term])[:LEADING]
     statement = (
-        select(passages.c.id, func.length(text("passages.terms")), text("terms::text"))
-        .join(documents)
-        .where(matches)
-        .order_by(text("ts_rank_cd(passages.terms, CAST(:query AS tsquery)) DESC"), passages.c.id)
-        .limit(CANDIDATES)
+        select(passages.c.id)
+        .where(text("passages.terms @@ CAST(:query AS tsquery)"))
+        .order_by(text(_ROUGH), passages.c.id)
+        .limit(limit)
     )
     if where is not None:
-        statement = statement.where(where)
-    scored = []
-    for row, length, vector in connection.execute(statement, {"query": query}):
-        frequencies = _frequencies(vector, set(terms))
-        score = sum(
-            math.log(1 + (total - counts[t] + 0.5) / (counts[t] + 0.5))
-            * f
-            * (K1 + 1)
-            / (f + K1 * (1 - B + B * length / float(average or 1)))
-            for t, f in frequencies.items()
-        )
-        scored.append((int(row), score))
-    return sorted(scored, key=lambda item: (-item[1], item[0]))[:k]
-
-
-def _frequencies(vector: str, wanted: set[str]) -> dict[str, float]:
-    out = {}
-    for entry in vector.split(" "):
-        term, _, places = entry.partition(":")
-        if (term := term.strip("'")) in wanted:
-            # B marks the heading
-            out[term] = sum(HEADING_WEIGHT if place.endswith("B") else 1.0 for place in places.split(","))
-    return out
+        statement = statement.join(documents).where(where)
+    quoted = [f"'{term}'" for term in leading]
+    asked = {"query": " | ".join(quoted), "terms": quoted, "idf": [idf[term] for term in leading]}
+    return list(connection.execute(statement, {**values, **asked}).scalars())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import logging
 import os
 import signal
@@ -45,11 +46,11 @@ def perform(
     dbos = _launch(engine, root)
     from dbos import SetWorkflowID
 
-    resumed = dbos.get_workflow_status(id_) is not None
-    if resumed:
-        handle = dbos.resume_workflow(id_)
+    attempt, pending = _attempt(dbos, id_)
+    if pending:
+        handle = dbos.resume_workflow(attempt)
     else:
-        with SetWorkflowID(id_):
+        with SetWorkflowID(attempt):
             handle = dbos.start_workflow(_workflow(), str(root), id_, worker)
     waiter = threading.Thread(target=_quietly, args=(handle.get_result,), daemon=True)
     waiter.start()
@@ -90,6 +91,18 @@ def exclusive(state: Path) -> Iterator[None]:
                 "another run is at work in this project", cure="wait for it, or see `gatewheel runs list` and cancel it"
             ) from None
         yield
+
+
+def _attempt(dbos: Any, id_: str) -> tuple[str, bool]:
+    """The workflow to execute a run by: the one that was killed, else a new one, since an ended one is never redone."""
+    for number in itertools.count(1):
+        attempt = f"{id_}.{number}"
+        status = dbos.get_workflow_status(attempt)
+        if status is None:
+            return attempt, False
+        if status.status in ("PENDING", "ENQUEUED"):
+            return attempt, True
+    raise AssertionError("unreachable")
 
 
 def _launch(engine: Engine, root: Path) -> Any:

@@ -77,7 +77,9 @@ class Parts:
     def open_index(self) -> Index:
         """The vector index, brought up to the store's revision when it is behind."""
         table = self.config.table("index", "main")
-        folder = self.config.state / "index" / f"{table.use}-{self.encoder.id[:16]}"
+        # another encoder or another database must never be answered from this one's vectors
+        belongs = digest([self.encoder.id, self.store.identity()])
+        folder = self.config.state / "index" / f"{table.use}-{belongs[:16]}"
         index: Any = self._create(table, folder=folder, dimensions=self.encoder.dimensions)
         revision = self.store.revision()
         if index.revision != revision:

@@ -169,8 +169,13 @@ def _load(path: Path, listen: Path, context_length: int, threads: int) -> Any:
     parameters.hostnames = [str(listen)]
     parameters.n_threads_http = 1
     parameters.ui = parameters.endpoint_slots = False
+    parameters.endpoint_metrics = True
     try:
-        return xllamacpp.Server(parameters)
+        server = xllamacpp.Server(parameters)
+        # A server that is closed before its loop runs waits for itself for ever (seen in 2 of 3 closings right after
+        # loading); asking for the metrics goes through that loop, so its answer says that it runs.
+        server.handle_metrics()
+        return server
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"llama.cpp cannot load {path}: {error}", cure="check that it is a chat model") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def prepare(text: str, above: str, encoder: Encoder) -> Evidence:
     spans = sentence_spans(text)
     wordings = [read(text[start:end]) for start, end in spans]
     windows = [_window(start, end, (row,), wordings[row]) for row, (start, end) in enumerate(spans)]
-    for row, ((start, _), (_, end)) in enumerate(zip(spans, spans[1:], strict=False)):
+    for row, ((start, _), (_, end)) in enumerate(pairwise(spans)):
         if end - start <= PAIR_CHARACTERS:
             windows.append(_window(start, end, (row, row + 1), _joined(wordings[row], wordings[row + 1])))
     stems = frozenset(read(above).content).union(*(window.stems for window in windows))

@@ -1,4 +1,4 @@
-"""A logistic model small enough to read: a frozen table of coefficients. Learns nothing; benchmarks/calibrate.py does."""
+"""A logistic model as a frozen table of coefficients. Learns nothing: benchmarks/calibrate.py does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a text says as far as its words show it: content stems, numbers, names and negation. Knows nothing of passages."""
+"""What a text says as far as its words show it: stems, numbers, names, negation. Knows nothing of passages."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import Stemmer
 
+
+def _words(line: str) -> frozenset[str]:
+    return frozenset(line.split())
+
+
 _CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"\d+(?:[.,]\d+)*|[{_CJK}]|[^\W\d_{_CJK}][^\W_{_CJK}]*(?:['’][^\W\d_]+)?")
-_STOP = frozenset(
+_STOP = _words(
     "a an the and or but of to in on at by for with from as is are was were be been being am it its this that these "
     "those he she they them his her their theirs him there here i you we me my your our us do does did has have had "
     "having will would can could shall should may might must what which who whom whose when where why how if then "
-    "than so such into about s t d ll ve re also according passage passages text answer question".split()
+    "than so such into about s t d ll ve re also according passage passages"
 )
-_NEGATIONS = frozenset("not no never without neither nor none nobody nothing cannot unable fail fails failed".split())
-_SPELLED = {
-    word: str(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
-    )
-    if word != "one"  # "one of the" counts nothing
-}
+_NEGATIONS = _words("not no never without neither nor none nobody nothing cannot")
+# without "one", which counts nothing in "one of the"
+_SPELLED = dict(two="2", three="3", four="4", five="5", six="6", seven="7", eight="8", nine="9", ten="10") | dict(
+    eleven="11", twelve="12", fifteen="15", twenty="20", thirty="30", forty="40", fifty="50", hundred="100"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Wording:
     @property
     def pairs(self) -> frozenset[tuple[str, str]]:
         """Neighbouring content stems."""
-        return frozenset(zip(self.content, self.content[1:], strict=False))
+        return frozenset(pairwise(self.content))
 
 
 @lru_cache(maxsize=4096)

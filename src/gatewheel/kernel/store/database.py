@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
@@ -22,53 +24,85 @@ def open_database(state: Path, url: str = "") -> Engine:
     Raises ProjectError when the database cannot be opened or is newer than this version, MissingPart without a driver.
     """
     url = os.environ.get(URL_VARIABLE) or url
-    if not url:
-        state.mkdir(parents=True, exist_ok=True)
-        url = f"sqlite:///{state / 'gatewheel.db'}"
-    engine = _engine(url)
+    parsed = _parsed(url) if url else _own(state)
+    engine = _engine(parsed)
     try:
         with engine.connect() as connection:
             version = _version(connection)
         if version != HEAD:
             _migrate(engine, version)
-    except OperationalError as error:
-        reason = str(error.orig).splitlines()[0]
-        raise ProjectError(f"the store {_shown(url)} cannot be opened: {reason}", cure="check [store] url") from None
+    except ProjectError:
+        engine.dispose()
+        raise
     except DatabaseError as error:
-        reason = str(error.orig).splitlines()[0]
-        raise ProjectError(
-            f"the store {_shown(url)} is damaged: {reason}",
-            cure="move the file away and run `gatewheel ingest` again; documents are read anew",
-        ) from None
+        engine.dispose()
+        raise _told(error, parsed) from None
     return engine
 
 
-def _engine(url: str) -> Engine:
+def _own(state: Path) -> URL:
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProjectError(
+            f"{state} cannot be made: {error.strerror}", cure="check the permissions of the project's folder"
+        ) from None
+    return URL.create("sqlite", database=str(state / "gatewheel.db"))  # as a text, a ? in the path would end it
+
+
+def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = create_engine(parsed)
+    except ArgumentError:
+        raise _no_url() from None
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+
+
+def _no_url() -> ProjectError:
+    return ProjectError(
+        "[store] url is not a database URL", cure="write e.g. postgresql://user@host/name, or leave it empty"
+    )
+
+
+def _told(error: DatabaseError, url: URL) -> ProjectError:
+    shown = url.render_as_string(hide_password=True)
+    reason = (str(error.orig).splitlines() or ["no reason given"])[0]
+    if isinstance(error, OperationalError):
+        return ProjectError(f"the store {shown} cannot be opened: {reason}", cure="check [store] url")
+    return ProjectError(
+        f"the store {shown} is damaged: {reason}",
+        cure="move the file away and run `gatewheel ingest` again; documents are read anew",
+    )
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        # metadata filters look into lists as they are kept, so no \u escapes
+        engine = create_engine(url, json_serializer=partial(json.dumps, ensure_ascii=False))
     except ModuleNotFoundError as error:
         raise MissingPart(
-            f"the driver for {_shown(url)} is not installed ({error.name})",
+            f"the driver for {url.render_as_string(hide_password=True)} is not installed ({error.name})",
             cure="run `pip install 'gatewheel[postgresql]'`",
         ) from None
     except (ArgumentError, NoSuchModuleError):
-        raise ProjectError(
-            "[store] url is not a database URL", cure="write e.g. postgresql://user@host/name, or leave it empty"
-        ) from None
-    if parsed.get_backend_name() == "sqlite":
+        raise _no_url() from None
+    if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _pragmas)
     return engine
 
 
 def _pragmas(connection: Any, _record: Any) -> None:
+    # its own lower() knows ASCII only, and a filter should find École by école
+    connection.create_function("lower", 1, _lower, deterministic=True)
     cursor = connection.cursor()
     # WAL with NORMAL loses nothing when the process is killed; only a power cut may lose the last commits
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000"):
+    for pragma in ("busy_timeout=15000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _version(connection: Connection) -> str | None:
@@ -91,15 +125,11 @@ def _migrate(engine: Engine, version: str | None) -> None:
             f"the store was made by a newer Gatewheel (schema {version}, this one knows {HEAD})",
             cure="upgrade gatewheel",
         )
+    # One migration at a time, whole or not at all: whoever comes second finds the schema at its head. SQLite would
+    # begin a transaction only at the first row that is written, after the tables.
+    lock = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else "SELECT pg_advisory_xact_lock(727274)"
     with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(727274)"))  # one migration at a time
+        connection.exec_driver_sql(lock)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
-
-def _shown(url: str) -> str:
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "(unreadable URL)"

@@ -20,7 +20,7 @@ from gatewheel.rag.chunk.ruler import Ruler
 from gatewheel.rag.chunk.sections import Section, sections
 from gatewheel.rag.chunk.sizes import OVERLAP, TOKENS, Overlap, Size, smaller_than_tokens
 
-JOINED_PART = 2  # joined up to a whole passage, sections of a handbook were found less well (hit@1 .59, half: .61)
+JOINED_PART = 2  # joining up to a whole passage lost 2 of 104 handbook questions at rank 1 and saved 2 % of passages
 
 
 class Settings(BaseModel):

@@ -112,8 +112,9 @@ def _ledger() -> None:
 
 def _text_search() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("ALTER TABLE passages ADD COLUMN terms tsvector")
+        op.execute("ALTER TABLE passages ADD COLUMN terms tsvector, ADD COLUMN terms_length integer")
         op.execute("CREATE INDEX passages_terms ON passages USING gin (terms)")
+        op.execute("CREATE INDEX passages_terms_length ON passages (terms_length)")  # their mean without the table
         return
     # contentless: the terms are derived from passages.text, keeping them would double the file.
     # The analyser has cut and stemmed already, so FTS5 only splits at spaces: `ascii` keeps every other script whole.
