@@ -26,24 +26,7 @@ GATEWHEEL = [sys.executable, "-m", "gatewheel"]
 def folder(tmp_path: Path) -> Path:
     gw.init(tmp_path).close()
     chooser = random.Random(7)
-    words = [
-        "the",
-        "gate",
-        "of",
-        "a",
-        "wheel",
-        "will",
-        "run",
-        "its",
-        "model",
-        "and",
-        "answer",
-        "a",
-        "question",
-        "from",
-        "one",
-        "passage",
-    ]
+    words = "the gate of a wheel will run its model and answer a question from one passage".split()
     for number in range(NOTES):
         paragraphs = [f"{chooser.random()} " + " ".join(chooser.choices(words, k=100)) + "." for _ in range(30)]
         (tmp_path / f"note{number:02}.md").write_text(f"# Note {number}\n\n" + "\n\n".join(paragraphs))

@@ -24,7 +24,7 @@ def test_without_the_extra_the_error_names_what_to_install() -> None:
 @pytest.mark.train
 def test_with_the_extra_the_packaged_weights_answer_stream_and_stop(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the engine hf is part of the extra gatewheel[train]")
-    model = hf.create(hf.Settings(context_length=256))
+    model = hf.create(hf.Settings(context_length=256, threads=1))
     pieces: list[str] = []
     completion = model.chat(FRANCE, decoding=Decoding(max_tokens=24), on_text=pieces.append)
     assert completion.text == "The capital of France is Paris." == "".join(pieces)

@@ -138,8 +138,9 @@ def _postgresql(
 def _counts(connection: Connection, terms: Sequence[str], *, most: int) -> dict[str, int]:
     """In how many passages each term stands, those in none left out. Stops counting at `most`."""
     counted = text(
-        "SELECT term, (SELECT count(*) FROM (SELECT FROM passages WHERE terms @@ quote_literal(term)::tsquery LIMIT :most)"
-        " AS found) FROM unnest(CAST(:terms AS text[])) AS term"
+        "SELECT term, (SELECT count(*) FROM ("
+        "SELECT FROM passages WHERE terms @@ quote_literal(term)::tsquery LIMIT :most) AS found"
+        ") FROM unnest(CAST(:terms AS text[])) AS term"
     )
     return {term: n for term, n in connection.execute(counted, {"terms": list(terms), "most": most}) if n}
 

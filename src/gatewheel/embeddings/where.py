@@ -8,6 +8,10 @@
     value      = a bare word, or anything in single or double quotes
 
 A text becomes a SQLAlchemy expression with bound values: no piece of it is ever pasted into SQL.
+
+A passage without the field fails every comparison but `!=`. A number compares as a number, and then only with numbers;
+other values compare as text, by code points on SQLite and by the database's collation on PostgreSQL, whose
+lower() also decides which letters `~=` takes for the same.
 """
 
 from __future__ import annotations
@@ -16,11 +20,21 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, cast, false, func, not_, or_
+from sqlalchemy import ColumnElement, and_, case, cast, func, not_, or_
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import Float, String
 
 from gatewheel.kernel.errors import FilterError, did_you_mean
 from gatewheel.kernel.store.schema import documents, passages
+
+
+class _MetaText(ColumnElement[str]):
+    """`meta.<key>` as text: true and false in these words, a number as JSON writes it; NULL where it is missing."""
+
+    inherit_cache = True
+    type = String()
+    _traverse_internals = [("key", InternalTraversal.dp_string)]  # noqa: RUF012 (SQLAlchemy's protocol)
+
 
 FIELDS: dict[str, Any] = {
     "path": documents.c.source,
