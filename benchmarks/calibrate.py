@@ -191,7 +191,7 @@ def _row(lab: Lab, kind: str, claim: str, texts: Sequence[str], label: bool, gro
             for piece in evidence
             for window, cosine in zip(piece.windows, piece.cosines(vector), strict=True)
         ]
-        seen.append(max(windows, key=lambda f: f["coverage"] + f["pairs"] + f["cosine"] - f["numbers"]))
+        seen.append(max(windows, key=lambda f: f["coverage"] + f["run"] + f["cosine"] - f["numbers"]))
     mean = {name: float(np.mean([each[name] for each in seen])) for name in seen[0]}
     return Row(kind, bool(label), reporting(group), mean)
 

@@ -20,6 +20,7 @@ openvino.create(openvino.Settings(threads=1), on_progress=print).close()
 """
 
 
+@pytest.mark.slow
 def test_it_is_made_once_by_processes_that_race_and_again_when_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

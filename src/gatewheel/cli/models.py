@@ -36,14 +36,20 @@ def list_(context: click.Context, /, as_json: bool) -> None:
     if as_json:
         render.emit(ModelList(models=[asdict(entry) for entry in entries]))
         return
-    click.echo(
-        f"{'name':24} {'here':5} {'licence':14} {'context':>8} {'size':>8} {'$/M in, out':>13}  tokens/s read, written"
-    )
-    for entry in entries:
-        click.echo(
-            f"{entry.name:24} {'yes' if entry.here else 'no':5} {entry.licence or '?':14} "
-            f"{entry.context_length or '?':>8} {_size(entry.size):>8} {_price(entry):>13}  {_speed(entry)}"
+    head = ("name", "here", "licence", "context", "size", "$/M in, out", "tokens/s read, written")
+    rows = [
+        (
+            entry.name,
+            "yes" if entry.here else "no",
+            entry.licence.removeprefix("LicenseRef-") or "?",
+            str(entry.context_length or "?"),
+            _size(entry.size),
+            _price(entry),
+            _speed(entry),
         )
+        for entry in entries
+    ]
+    render.table(head, rows)
 
 
 @command.command()

@@ -11,10 +11,12 @@ from gatewheel.kernel.errors import ConfigError, did_you_mean
 
 # Scripts written without spaces are cut into overlapping pairs of characters (the usual bigram analysis for CJK).
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_RUN = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+# The vowel signs of Indic scripts are no \w, yet a word without them is another word.
+_RUN = re.compile(rf"[{_UNSPACED}]+|(?:[^\W_{_UNSPACED}]|[\u0900-\u0963\u0966-\u0dff])+")
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 MAX_TERM = 64  # longer runs are base64 or hashes; nobody searches for the tail
-VERSION = 1  # part of the index's identity: a change here rebuilds the text index
+SOFT_HYPHEN = "\u00ad"  # stands inside a word where it may be broken
+VERSION = 2  # part of the index's identity: a change here rebuilds the text index
 
 
 class Analyser:
@@ -32,13 +34,14 @@ class Analyser:
         """The terms of a text in order, lower case, letters and digits only."""
         out: list[str] = []
         for run in _RUN.findall(_fold(text)):
-            if "\u0e00" <= run[0] and re.match(rf"[{_UNSPACED}]", run):
+            if run[0] >= "\u0e00" and re.match(rf"[{_UNSPACED}]", run):
                 out.extend(run[i : i + 2] for i in range(len(run) - 1)) if len(run) > 1 else out.append(run)
                 continue
-            word = run.lower()[:MAX_TERM]
+            run = run[:MAX_TERM]
+            word = run.lower()
             out.append(self._stem(word))
             if run != word and len(parts := _CAMEL.findall(run)) > 1:  # camelCase is found by its parts too
-                out.extend(self._stem(part.lower()[:MAX_TERM]) for part in parts)
+                out.extend(self._stem(part.lower()) for part in parts)
         return out
 
     def line(self, text: str) -> str:
@@ -50,7 +53,8 @@ def _fold(text: str) -> str:
     if text.isascii():
         return text
     decomposed = unicodedata.normalize("NFKD", text)
-    kept = "".join(c for c in decomposed if not ("\u0300" <= c <= "\u036f"))
+    # accents, Hebrew points and Arabic vowel marks; in the scripts behind them a mark is a letter
+    kept = "".join(c for c in decomposed if c != SOFT_HYPHEN and not (c < "\u0900" and unicodedata.combining(c)))
     return unicodedata.normalize("NFC", kept)
 
 

@@ -129,7 +129,12 @@ def _postgresql(
     idf = {term: max(1e-6, math.log((total - n + 0.5) / (n + 0.5))) for term, n in rare.items()}
     if not idf:
         return []
-    values = {"k1": K1, "floor": K1 * (1 - B), "slope": K1 * B / float(average or 1), "heading": HEADING_WEIGHT}
+    values: dict[str, Any] = {
+        "k1": K1,
+        "floor": K1 * (1 - B),
+        "slope": K1 * B / float(average or 1),
+        "heading": HEADING_WEIGHT,
+    }
     rows = _candidates(connection, idf, values, limit=CANDIDATES + 4 * k, where=where)
     values |= {"terms": list(idf), "idf": list(idf.values()), "rows": rows, "k": k}
     return [(int(row), float(score)) for row, score in connection.execute(text(_BM25), values)]
@@ -167,7 +172,7 @@ _BM25 = """
 def _candidates(
     connection: Connection,
     idf: Mapping[str, float],
-    values: Mapping[str, float],
+    values: Mapping[str, Any],
     *,
     limit: int,
     where: ColumnElement[bool] | None,

@@ -9,32 +9,23 @@
 
 A text becomes a SQLAlchemy expression with bound values: no piece of it is ever pasted into SQL.
 
-A passage without the field fails every comparison but `!=`. A number compares as a number, and then only with numbers;
-other values compare as text, by code points on SQLite and by the database's collation on PostgreSQL, whose
-lower() also decides which letters `~=` takes for the same.
+A passage without the field fails every comparison but `!=`. With <, <=, > and >= a number compares with numbers only;
+anything else compares as text, by code points on SQLite and by the database's collation on PostgreSQL. There lower()
+of the collation says which letters `~=` takes for the same; on SQLite it is Python's. JSON's true is 1 and its false 0.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, cast, func, not_, or_
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import Float, String
 
 from gatewheel.kernel.errors import FilterError, did_you_mean
 from gatewheel.kernel.store.schema import documents, passages
-
-
-class _MetaText(ColumnElement[str]):
-    """`meta.<key>` as text: true and false in these words, a number as JSON writes it; NULL where it is missing."""
-
-    inherit_cache = True
-    type = String()
-    _traverse_internals = [("key", InternalTraversal.dp_string)]  # noqa: RUF012 (SQLAlchemy's protocol)
-
 
 FIELDS: dict[str, Any] = {
     "path": documents.c.source,
@@ -46,9 +37,13 @@ FIELDS: dict[str, Any] = {
     "page": passages.c.page,
 }
 NUMBERS = {"page"}
+COMPARED = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+BOOLEANS = {"true": ("true", "1"), "1": ("true", "1"), "false": ("false", "0"), "0": ("false", "0")}
+NUMBER = r"^-?[0-9]{1,18}([.][0-9]{1,30})?([eE][-+]?[0-9]{1,2})?$"  # none that is too large for a float
 MAX_LENGTH = 2_000
 MAX_DEPTH = 50
 
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # no document holds them, and no database takes them
 _TOKEN = re.compile(
     r"""\s*(?:(?P<paren>[()])|(?P<op>!=|~=|<=|>=|=|<|>)|(?P<quoted>"[^"]*"|'[^']*')|(?P<word>[^\s()=!~<>"']+))"""
 )
@@ -68,6 +63,8 @@ def parse(text: str) -> ColumnElement[bool]:
     """
     if len(text) > MAX_LENGTH:
         raise FilterError(f"the filter has {len(text)} characters", cure=f"keep it under {MAX_LENGTH}")
+    if bad := _UNSTORABLE.search(text):
+        raise FilterError(f"the filter has the character {bad[0]!r} at {bad.start() + 1}", cure="take it out")
     parser = _Parser(text, _tokens(text))
     expression = parser.either(0)
     if parser.ahead is not None:
@@ -156,39 +153,23 @@ def _compare(field: str, operator: str, value: str) -> ColumnElement[bool]:
     else:
         raise FilterError(f"no field named '{field}'", cure=did_you_mean(field, [*FIELDS, "meta.<key>"]))
     if operator == "~=":
-        return func.coalesce(func.lower(cast(column, String)).contains(value.lower(), autoescape=True), false())
-    if field in NUMBERS or operator not in ("=", "!="):
-        column, compared = _ordered(field, column, value)
+        sought = func.lower(re.sub("([%_/])", r"/\1", value))
+        return func.coalesce(func.lower(cast(column, String)).contains(sought, escape="/"), False)
+    if operator in ("=", "!=") and field not in NUMBERS:
+        same = column.in_(BOOLEANS.get(value.lower(), (value,))) if field.startswith("meta.") else column == value
+        result = same if operator == "=" else not_(same)
     else:
-        compared = value
-    match operator:
-        case "=":
-            result = column == compared
-        case "!=":
-            result = column != compared
-        case "<":
-            result = column < compared
-        case "<=":
-            result = column <= compared
-        case ">":
-            result = column > compared
-        case _:
-            result = column >= compared
+        result = COMPARED[operator](*_ordered(field, column, value))
     # a missing value compares as false (and its negation as true), not as SQL's unknown
     return func.coalesce(result, operator == "!=")
 
 
 def _ordered(field: str, column: Any, value: str) -> tuple[Any, Any]:
-    try:
-        number = float(value)
-    except ValueError:
+    if re.match(NUMBER, value) is None:
         if field in NUMBERS:
-            raise FilterError(f"{field} is a number, got {value!r}", cure=f"write e.g. {field}>=3") from None
+            raise FilterError(f"{field} is a number, got {value!r}", cure=f"write e.g. {field}>=3")
         return column, value
     if field in NUMBERS:
-        return column, number
-    # a meta value that is not a number must not end the query: PostgreSQL refuses to cast it, so it compares as text
-    digits = column.regexp_match(r"^-?[0-9]+(\.[0-9]+)?$")
-    from sqlalchemy import case
-
-    return case((digits, cast(column, Float)), else_=None), number
+        return column, float(value)
+    # a value that is not a number must not end the query: PostgreSQL refuses to cast it
+    return case((column.regexp_match(NUMBER), cast(column, Float)), else_=None), float(value)

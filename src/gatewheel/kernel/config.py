@@ -156,7 +156,8 @@ def load(path: Path) -> Config:
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # not only TOMLDecodeError: a number of 5,000 digits is a ValueError, a thousand brackets recurse
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path.name} is not valid TOML: {error}", cure="mend that line") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", cure="check its permissions") from None

@@ -61,6 +61,7 @@ class HuggingFace:
     def __init__(self, model: Any, tokenizer: Any, *, name: str, context_length: int) -> None:
         self._model = model
         self._tokenizer = tokenizer
+        self._control_tokens = tuple(tokenizer.all_special_tokens)
         self._name = name
         self._context_length = context_length
         self._busy = threading.Lock()
@@ -84,7 +85,14 @@ class HuggingFace:
         Raises ModelError for a prompt beyond the context and for a text that does not validate.
         """
         self._refuse_when_closed()
-        return take_turn(self._write, messages, decoding=decoding, on_text=on_text, model=self._name)
+        return take_turn(
+            self._write,
+            messages,
+            decoding=decoding,
+            on_text=on_text,
+            model=self._name,
+            control_tokens=self._control_tokens,
+        )
 
     def close(self) -> None:
         with self._busy:

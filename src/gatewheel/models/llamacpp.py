@@ -49,14 +49,18 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     header = read_header(path)
     length = min(settings.context_length, header.context_length or settings.context_length)
     name = settings.weights if path.name != settings.weights else path.stem
-    return LlamaCpp(path, name=name, context_length=length, threads=settings.threads or available_cores())
+    threads = settings.threads or available_cores()
+    return LlamaCpp(path, name=name, context_length=length, threads=threads, control_tokens=header.control_tokens)
 
 
 class LlamaCpp:
     """One set of weights held by one llama.cpp server object, used through its in-process calls."""
 
-    def __init__(self, path: Path, *, name: str, context_length: int, threads: int) -> None:
+    def __init__(
+        self, path: Path, *, name: str, context_length: int, threads: int, control_tokens: Sequence[str]
+    ) -> None:
         self._name = name
+        self._control_tokens = control_tokens
         self._context_length = context_length
         self._busy = threading.Lock()
         # The server object always listens. A Unix socket in a folder that only this user may enter keeps it off the
@@ -80,7 +84,14 @@ class LlamaCpp:
     def chat(self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None) -> Completion:
         """Answer `messages`. Raises ModelError for a prompt beyond the context or a schema llama.cpp cannot follow."""
         self._alive()
-        return take_turn(self._write, messages, decoding=decoding, on_text=on_text, model=self._name)
+        return take_turn(
+            self._write,
+            messages,
+            decoding=decoding,
+            on_text=on_text,
+            model=self._name,
+            control_tokens=self._control_tokens,
+        )
 
     def close(self) -> None:
         with self._busy:
@@ -172,8 +183,8 @@ def _load(path: Path, listen: Path, context_length: int, threads: int) -> Any:
     parameters.endpoint_metrics = True
     try:
         server = xllamacpp.Server(parameters)
-        # A server that is closed before its loop runs waits for itself for ever (seen in 2 of 3 closings right after
-        # loading); asking for the metrics goes through that loop, so its answer says that it runs.
+        # A server that is closed before its loop runs waits for itself for ever (seen repeatedly when closed right
+        # after loading); asking for the metrics goes through that loop, so its answer says that it runs.
         server.handle_metrics()
         return server
     except (RuntimeError, ValueError) as error:

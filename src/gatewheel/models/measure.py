@@ -121,7 +121,8 @@ def _cpu() -> str:
 def _measure(engine: str, weights: str, threads: int) -> Figures:
     if not (version := _version(engine)):
         return Figures(engine=engine, version="", error=f"the package {ENGINES[engine]} is not installed")
-    command = [sys.executable, "-m", __name__, engine, weights, str(threads)]
+    # -P: a json.py in the folder that the user stands in is not ours
+    command = [sys.executable, "-P", "-m", __spec__.name, engine, weights, str(threads)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT, check=False)
     except subprocess.TimeoutExpired:

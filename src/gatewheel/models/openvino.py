@@ -42,13 +42,14 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     threads = settings.threads or available_cores()
     pipeline = load(path, threads=threads, on_progress=on_progress or (lambda _: None))
     name = settings.weights if path.name != settings.weights else path.stem
-    return OpenVino(pipeline, name=name, context_length=length)
+    return OpenVino(pipeline, name=name, context_length=length, control_tokens=header.control_tokens)
 
 
 class OpenVino:
     """One set of weights held by one LLMPipeline."""
 
-    def __init__(self, pipeline: Any, *, name: str, context_length: int) -> None:
+    def __init__(self, pipeline: Any, *, name: str, context_length: int, control_tokens: Sequence[str]) -> None:
+        self._control_tokens = control_tokens
         self._pipeline = pipeline
         self._tokenizer = pipeline.get_tokenizer()
         self._name = name
@@ -71,7 +72,14 @@ class OpenVino:
     def chat(self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None) -> Completion:
         """Answer `messages`. Raises ModelError for a prompt beyond the context or a schema xgrammar cannot follow."""
         self._alive()
-        return take_turn(self._write, messages, decoding=decoding, on_text=on_text, model=self._name)
+        return take_turn(
+            self._write,
+            messages,
+            decoding=decoding,
+            on_text=on_text,
+            model=self._name,
+            control_tokens=self._control_tokens,
+        )
 
     def close(self) -> None:
         with self._busy:

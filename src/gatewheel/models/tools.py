@@ -21,9 +21,13 @@ def call_schema(tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     Raises ModelError for a tool without a name.
     """
-    calls = [_call(name, parameters) for name, _, parameters in map(_read, tools)]
+    calls, shared = list[dict[str, Any]](), dict[str, Any]()
+    for name, _, parameters in map(_read, tools):
+        own, definitions = _hoist(name, parameters)
+        calls.append(_call(name, own))
+        shared |= definitions
     reply = _call(_REPLY, {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]})
-    return {"anyOf": [*calls, reply]}
+    return {"anyOf": [*calls, reply], **({"$defs": shared} if shared else {})}
 
 
 def instruction(tools: Sequence[Mapping[str, Any]]) -> str:
@@ -69,6 +73,24 @@ def _read(tool: Mapping[str, Any]) -> tuple[str, str, Mapping[str, Any]]:
     if not isinstance(name, str) or not name or name == _REPLY:
         raise ModelError(f"a tool named {name!r}", cure=f"give it a name that is not empty and not '{_REPLY}'")
     return name, function.get("description", ""), function.get("parameters") or {"type": "object"}
+
+
+def _hoist(name: str, parameters: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The parameters and their $defs, renamed for the tool: references count from the root, which is now another."""
+
+    def rename(node: Any) -> Any:
+        if isinstance(node, Mapping):
+            return {
+                key: f"#/$defs/{name}.{value[8:]}"
+                if key == "$ref" and isinstance(value, str) and value.startswith("#/$defs/")
+                else rename(value)
+                for key, value in node.items()
+            }
+        return [rename(item) for item in node] if isinstance(node, list) else node
+
+    own = {key: value for key, value in parameters.items() if key != "$defs"}
+    definitions = {f"{name}.{key}": rename(value) for key, value in parameters.get("$defs", {}).items()}
+    return rename(own), definitions
 
 
 def _call(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

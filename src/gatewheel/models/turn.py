@@ -27,9 +27,15 @@ Write = Callable[[list[dict[str, str]], Decoding, Emit], Written]
 
 
 def take_turn(
-    write: Write, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None, model: str
+    write: Write,
+    messages: Sequence[Message],
+    *,
+    decoding: Decoding,
+    on_text: OnText | None,
+    model: str,
+    control_tokens: Sequence[str] = (),
 ) -> Completion:
-    """Let the engine answer `messages`.
+    """Let the engine answer `messages`, in which `control_tokens` of the template lose their power.
 
     With tools the text is a call under a schema, so nothing is streamed until it is known to be prose. With a schema
     stop strings are not looked for: the grammar ends the text.
@@ -37,12 +43,15 @@ def take_turn(
     if decoding.tools and decoding.schema is not None:
         raise ModelError("both tools and a schema were given", cure="give one of them")
     if decoding.tools:
-        return _call_tools(write, messages, decoding=decoding, on_text=on_text, model=model)
+        asked = replace(decoding, tools=(), schema=tools.call_schema(decoding.tools))
+        told = tools.with_instruction(messages, decoding.tools)
+        completion = take_turn(write, told, decoding=asked, on_text=None, model=model, control_tokens=control_tokens)
+        return _as_call(completion, on_text)
     if decoding.schema is not None:
         schema.check_schema(decoding.schema)
     started = time.perf_counter()
     writer = Writer(on_text=on_text, stop=() if decoding.schema is not None else decoding.stop)
-    plain = [tools.as_plain(message) for message in messages]
+    plain = [_disarm(tools.as_plain(message), control_tokens) for message in messages]
     written = drive(lambda emit: write(plain, decoding, emit), receive=writer.feed)
     writer.finish()
     finish = writer.stopped_by or written.finish
@@ -57,16 +66,20 @@ def take_turn(
     return Completion(text=writer.text, finish=finish, usage=usage, model=model)
 
 
-def _call_tools(
-    write: Write, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None, model: str
-) -> Completion:
-    told = tools.with_instruction(messages, decoding.tools)
-    constrained = replace(decoding, tools=(), schema=tools.call_schema(decoding.tools))
-    completion = take_turn(write, told, decoding=constrained, on_text=None, model=model)
+def _as_call(completion: Completion, on_text: OnText | None) -> Completion:
     text, calls = tools.read_call(completion.text)
     if text and on_text is not None:
         on_text(text)
     return replace(completion, text=text, tool_calls=calls, finish="tool_calls" if calls else completion.finish)
+
+
+def _disarm(message: dict[str, str], control_tokens: Sequence[str]) -> dict[str, str]:
+    """The message with a space inside every control token: a document may not end its turn and speak as the system."""
+    content = message["content"]
+    for token in control_tokens:
+        if len(token) > 1:
+            content = content.replace(token, f"{token[0]} {token[1:]}")
+    return message | {"content": content}
 
 
 def refuse_long_prompt(tokens: int, *, context_length: int) -> None:

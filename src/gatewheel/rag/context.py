@@ -61,8 +61,7 @@ def build(hits: Sequence[Hit], *, count_tokens: Callable[[str], int], budget: in
             if chosen:
                 over += 1
                 continue
-            text = _shortened(text, size, budget)
-            size = count_tokens(text)
+            text, size = _shortened(text, size, count_tokens=count_tokens, budget=budget)
         chosen.append(Numbered(n=len(chosen) + 1, passage=passage, text=text))
         words.append(bag)
         tokens += size
@@ -78,8 +77,12 @@ def _repeats(a: Passage, bag_a: frozenset[str], b: Passage, bag_b: frozenset[str
     return union > 0 and len(bag_a & bag_b) / union > NEAR_DUPLICATE
 
 
-def _shortened(text: str, tokens: int, budget: int) -> str:
-    kept = text[: max(1, int(len(text) * budget / max(tokens, 1) * 0.95))]
-    ends = [kept.rfind(mark) for mark in (". ", "\n", " ")]
-    end = next((at for at in ends if at > len(kept) // 2), len(kept))
-    return kept[: end + 1].rstrip()
+def _shortened(text: str, size: int, *, count_tokens: Callable[[str], int], budget: int) -> tuple[str, int]:
+    """The beginning of a text that fits, with its tokens; one character when not even that does."""
+    while size > budget and len(text) > 1:
+        kept = text[: max(1, min(len(text) - 1, int(len(text) * budget / size * 0.95)))]
+        ends = [kept.rfind(mark) for mark in (". ", "\n", " ")]
+        end = next((at for at in ends if at > len(kept) // 2), len(kept))
+        text = kept[: end + 1].rstrip() or kept
+        size = count_tokens(text)
+    return text, size

@@ -21,9 +21,34 @@ from gatewheel.rag.wording import Wording, covered, longest_run, read
 if TYPE_CHECKING:
     from gatewheel.kernel.ports import Vectors
 
-# FITTED-SUPPORT
-COEFFICIENTS: Mapping[str, float] = MappingProxyType({"": 0.0})
-WITHOUT_ENCODER: Mapping[str, float] = MappingProxyType({"": 0.0})
+# python benchmarks/calibrate.py --part support: fitted on half of the groups of FaithDial audit, MTRAG human, HaluEval,
+# SciFact and sentences of CLAP NQ and SQuAD with a number, name or negation made wrong. On the other half, AUROC with its
+# 95 % interval (in brackets: coverage of words alone): made wrong .952 [.931, .970] (.839), HaluEval .956 [.925, .981]
+# (.935), MTRAG .901 [.803, .974] (.918), FaithDial .752 [.677, .829] (.834), SciFact .731 [.660, .801] (.795).
+# At 0.8: 7 % of the sentences made wrong pass and 86 % of the right ones; of chatty FaithDial turns 4 % and 39 %.
+COEFFICIENTS: Mapping[str, float] = MappingProxyType(
+    {
+        "": -2.46,
+        "passage": 1.47,
+        "run": 1.75,
+        "numbers": -2.57,
+        "names": -2.92,
+        "negation": -3.5,
+        "cosine": 1.44,
+        "brevity": 2.93,
+    }
+)
+WITHOUT_ENCODER: Mapping[str, float] = MappingProxyType(
+    {
+        "": -1.83,
+        "passage": 2.08,
+        "run": 1.98,
+        "numbers": -2.47,
+        "names": -3.07,
+        "negation": -3.54,
+        "brevity": 1.68,
+    }
+)
 
 KEPT_PASSAGES = 128  # prepared passages stay, because each sentence of an answer asks for them again
 UNCHECKABLE = Support(score=0.0, passage=0, start=0, end=0)
@@ -33,7 +58,7 @@ class Settings(BaseModel):
     """`[checker.<name>] use = "grounding"`"""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    support: float = Field(0.5, ge=0, le=1, description="A sentence with less support is dropped or flagged.")
+    support: float = Field(0.8, ge=0, le=1, description="A sentence with less support is dropped or flagged.")
     answerability: float = Field(0.25, ge=0, le=1, description="A question with less is refused before writing.")
     passages: int = Field(5, ge=1, le=50, description="Best hits from which the answerability is read.")
 
@@ -86,11 +111,9 @@ def features(
 ) -> dict[str, float]:
     """What the logistic model sees of a claim and a window; all but the cosine in 0..1."""
     held = window.wording
-    pairs = claim.pairs
     return {
         "coverage": covered(claim.content, window.stems, weight),
         "passage": covered(claim.content, piece.stems, weight),
-        "pairs": len(pairs & window.pairs) / len(pairs) if pairs else float(window.stems.issuperset(claim.content)),
         "run": longest_run(claim.content, held.content) / max(1, len(claim.content)),
         "numbers": float(bool(claim.numbers - held.numbers)),
         "names": len(claim.names - window.stems) / len(claim.names) if claim.names else 0.0,

@@ -65,6 +65,11 @@ class _Batch:
     closings: list[tuple[str, str, set[str]]] = field(default_factory=list)
     passages: int = 0
 
+    def drop(self, file_id: int) -> None:
+        """Forget what waits of a file."""
+        self.entries = [(id_, entry) for id_, entry in self.entries if id_ != file_id]
+        self.passages = sum(len(entry.passages) for _, entry in self.entries)
+
 
 class Ingestion:
     """One pass over candidates. Use once."""
@@ -116,6 +121,9 @@ class Ingestion:
         ledger, source, size = self.parts.ledger, candidate.source, candidate.size
         try:
             sha256, mtime_ns = _digest(candidate.path), candidate.path.stat().st_mtime_ns
+        except FileNotFoundError:
+            self._refuse(Refusal(source=source, reason="it is gone; run ingest again"))
+            return
         except OSError as error:
             self._refuse(Refusal(source=source, reason=f"cannot be read: {error.strerror}; check its permissions"))
             return
@@ -130,17 +138,27 @@ class Ingestion:
         file_id = ledger.open_file(
             source, size=size, mtime_ns=mtime_ns, recipe=recipe, named=named or bool(state and state.named)
         )
+        counted = self.added, self.updated, self.unchanged
         try:
             keep = self._documents(candidate, file_id, recipe)
         except SourceError as error:
-            # what was already written of a broken file goes with it: a half-read document must not answer questions
-            self._flush()
-            self.removed += ledger.close_file(source, sha256=sha256, reason=str(error))
-            self._refuse(Refusal(source=source, reason=str(error)))
+            self.added, self.updated, self.unchanged = counted
+            self.removed += state.documents if state else 0
+            self._give_up(candidate, file_id, sha256, str(error))
             return
         self.batch.closings.append((source, sha256, keep))
         if self.batch.passages >= BATCH_PASSAGES:
             self._flush()
+
+    def _give_up(self, candidate: Candidate, file_id: int, sha256: str, reason: str) -> None:
+        """What was already written of a broken file goes with it: a half-read one must not answer questions."""
+        self.batch.drop(file_id)
+        try:
+            sha256 = sha256 if _digest(candidate.path) == sha256 else ""
+        except OSError:
+            sha256 = ""  # it went away while it was read: its bytes are not at fault and may come back
+        self.parts.ledger.close_file(candidate.source, sha256=sha256, reason=reason)
+        self._refuse(Refusal(source=candidate.source, reason=reason))
 
     def _documents(self, candidate: Candidate, file_id: int, recipe: str) -> set[str]:
         before = self.parts.ledger.known_documents(file_id)

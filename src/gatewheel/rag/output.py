@@ -12,12 +12,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gatewheel.kernel.errors import ModelError
 from gatewheel.kernel.nouns import Citation, Passage, Sentence
 from gatewheel.kernel.ports import Checker
 from gatewheel.rag.sentences import sentence_spans
 
 FLAG = "[unsupported]"
 _OWN_MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")  # markers of the model's own: it guesses, so they go
+# Where the draft is looked at: behind each word, and behind a stop that needs no space. Thus pieces of any size give
+# the same sentences, and "Inc. The" is not cut off before it turns out to be "Inc. Thermal".
+_WIDE = "。！？｡।॥؟۔։።"
+_STEP = re.compile(rf"\s(?=\S)|[{_WIDE}](?=[^\W_])")
 _END = re.compile(r"([.!?。！？।…]+[\"'”’)\]]*)\s*$")
 
 
@@ -40,7 +45,8 @@ class Evidence:
     def judge(self, claim: str, *, shown: str = "") -> Sentence:
         """The verdict on a claim; a supported one gets a citation. The sentence's text is `shown` when given."""
         support = self.checker.support([claim], self.passages)[0]
-        supported = support.score >= self.checker.support_threshold
+        # an empty span is no evidence, even where the threshold is 0
+        supported = support.score >= self.checker.support_threshold and support.end > support.start
         number = self._cite(support.passage, support.start, support.end, support.score) if supported else None
         return Sentence(text=shown or claim, supported=supported, support=support.score, citation=number)
 
@@ -91,20 +97,27 @@ class Prose:
         self._on_sentence = on_sentence
         self._shown: list[str] = []
         self._pending = ""
+        self._seen = 0  # characters of what is pending that were looked at
 
     def feed(self, piece: str) -> None:
         """The next piece of the draft; every sentence that it completes is checked at once."""
         self._pending += piece
-        spans = sentence_spans(self._pending)
-        if len(spans) < 2:
-            return
-        for start, end in spans[:-1]:
-            self._check(self._pending[start:end])
-        self._pending = self._pending[spans[-1][0] :]
+        while step := _STEP.search(self._pending, self._seen):
+            self._seen = step.end()
+            self._step()
+
+    def _step(self) -> None:
+        known, rest = self._pending[: self._seen], self._pending[self._seen :]
+        spans = sentence_spans(known)
+        if len(spans) > 1:
+            for start, end in spans[:-1]:
+                self._check(known[start:end])
+            known = known[spans[-1][0] :]
+        self._pending, self._seen = known + rest, len(known)
 
     def finish(self) -> None:
         """The draft is whole."""
-        pending, self._pending = self._pending, ""
+        pending, self._pending, self._seen = self._pending, "", 0
         for start, end in sentence_spans(pending):
             self._check(pending[start:end])
 
@@ -156,7 +169,13 @@ class Fields:
 
     def finish(self) -> None:
         """The draft is whole."""
-        for path, value in _leaves(json.loads(self._draft)):
+        try:
+            whole = json.loads(self._draft)
+        except (ValueError, RecursionError):
+            raise ModelError(
+                f"the model's JSON is not whole: {self._draft[-60:]!r}", cure="raise [app.main] max_tokens"
+            ) from None
+        for path, value in _leaves(whole):
             self.sentences.append(self.evidence.judge(value, shown=f"{path}: {value}"))
 
     @property

@@ -19,6 +19,7 @@ _BACK = re.compile(
     re.IGNORECASE,
 )
 _OPENING = re.compile(r"^\s*(and|but|or|so|what about|how about|why|why not|when|where|who|how so)\b", re.IGNORECASE)
+_JOINERS = "\u200c\u200d"  # letters of Persian and Indic words, and the glue of emoji
 SHORT = 4  # words; a shorter follow-up rarely names its subject
 
 
@@ -37,8 +38,7 @@ def clean(question: str) -> str:
 
     Raises UserError when nothing is left or it is longer than MAX_CHARACTERS.
     """
-    text = unicodedata.normalize("NFC", question)
-    text = "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else " " for c in text).strip()
+    text = unicodedata.normalize("NFC", "".join(map(_storable, question))).strip()
     if not text:
         raise UserError("the question is empty", cure='ask e.g. gatewheel ask "What does a gate decide?"')
     if len(text) > MAX_CHARACTERS:
@@ -47,6 +47,15 @@ def clean(question: str) -> str:
             cure="put long text into a document and `gatewheel ingest` it",
         )
     return text
+
+
+def _storable(character: str) -> str:
+    match unicodedata.category(character):
+        case "Cc" | "Cs" if character not in "\n\t":
+            return " "
+        case "Cf" if character not in _JOINERS:  # marks of direction, soft hyphens: unseen, inside words
+            return ""
+    return character
 
 
 def standalone(question: str, history: Sequence[Message]) -> str:

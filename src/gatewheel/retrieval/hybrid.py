@@ -38,8 +38,11 @@ class Hybrid:
     def retrieve(self, question: str, *, k: int, where: str = "") -> list[Hit]:
         """The k best passages of both rankings."""
         depth = max(self.settings.depth, k)
-        rankings = {"bm25": self.passages.by_terms(question, k=depth, where=where)}
-        if self.encoder.dimensions:
+        weight = self.settings.dense_weight if self.encoder.dimensions else 0.0
+        rankings = {}
+        if weight < 1:
+            rankings["bm25"] = self.passages.by_terms(question, k=depth, where=where)
+        if weight > 0:
             vector = self.encoder.encode([question])[0]
             rankings["dense"] = self.passages.by_vector(vector, k=depth, where=where)
         scores = fuse(rankings, self.settings)
@@ -60,8 +63,10 @@ class Hybrid:
 
 
 def fuse(rankings: Mapping[str, list[tuple[int, float]]], settings: Settings) -> dict[int, float]:
-    """Row → fused score, of every row in any ranking."""
+    """Row → fused score, of every row in any ranking. One ranking alone keeps its order whatever its weight."""
     weights = {"bm25": 1 - settings.dense_weight, "dense": settings.dense_weight}
+    if len(rankings) == 1:
+        weights = dict.fromkeys(rankings, 0.5)
     fused: dict[int, float] = {}
     for name, found in rankings.items():
         for rank, (row, score) in enumerate(found, start=1):

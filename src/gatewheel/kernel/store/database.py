@@ -132,4 +132,3 @@ def _migrate(engine: Engine, version: str | None) -> None:
         connection.exec_driver_sql(lock)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-
