@@ -1,9 +1,9 @@
-"""Fits the coefficients of the checker (rag/grounding.py, rag/answerable.py) and prints what they do on held-out groups.
+"""Fits the coefficients of the checker (rag/grounding.py, rag/answerable.py) and shows what they do on held-out groups.
 
     python benchmarks/calibrate.py --data ../shared/data
 
-Every `group` of the data is on one side: half of the groups fit, the other half report. Nothing here is read at run time;
-the printed tables are pasted into the two modules by hand.
+Every `group` of the data is on one side: half of the groups fit, the other half report. Nothing here is
+read at run time; the printed tables are pasted into the two modules by hand.
 """
 
 from __future__ import annotations
@@ -15,31 +15,19 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from fitting import Row, Rows, Score, fit, interval, judge, print_table
 from gatewheel.embeddings import openvino
 from gatewheel.rag import answerable, grounding
 from gatewheel.rag.evidence import Evidence, prepare, weights
-from gatewheel.rag.logistic import probability
 from gatewheel.rag.sentences import sentence_spans
 from gatewheel.rag.wording import read
 
 SEMANTIC = {"similarity", "margin", "cosine"}
-Rows = list["Row"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One labelled example: where it comes from, which half it is in, and what the model sees."""
-
-    kind: str
-    label: bool
-    reporting: bool
-    features: dict[str, float]
 
 
 def main() -> None:
@@ -80,31 +68,28 @@ def reporting(group: object) -> bool:
 def support(lab: Lab) -> None:
     rows = [*_human(lab), *_drafts(lab)]
     names = list(rows[0].features)
+    held = [row for row in rows if row.reporting]
     for title, used in (("COEFFICIENTS", names), ("WITHOUT_ENCODER", [n for n in names if n not in SEMANTIC])):
         table = fit([row for row in rows if not row.reporting], used)
         print_table(title, table)
-        held = [row for row in rows if row.reporting]
         for kind in dict.fromkeys(row.kind for row in held):
             some = [row for row in held if row.kind == kind]
-            print(
-                f"{kind:12s} n {len(some):4d}  AUROC {interval(some, lambda r: probability(r.features, table))}"
-                f"  coverage alone {interval(some, lambda r: r.features['coverage'])}"
-            )
-        for kind in ("answers", "faithdial"):
-            some = [row for row in held if row.kind == kind]
-            for cut in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
-                passed = [probability(row.features, table) >= cut for row in some]
-                good = [row.label for row in some]
-                bad = sum(p and not g for p, g in zip(passed, good, strict=True)) / max(1, good.count(False))
-                kept = sum(p and g for p, g in zip(passed, good, strict=True)) / max(1, good.count(True))
-                wrong = sum(p and not g for p, g in zip(passed, good, strict=True)) / max(1, sum(passed))
-                print(
-                    f"  {kind} cut {cut:.1f}: keeps {kept:.2f} of the supported, passes {bad:.2f} of the unsupported; {wrong:.2f} of what passes is wrong"
-                )
+            ours, plain = interval(some, judge(table)), interval(some, lambda row: row.features["coverage"])
+            print(f"{kind:10s} n {len(some):4d}  AUROC {ours}  coverage alone {plain}")
+            _cuts(some, judge(table))
+
+
+def _cuts(rows: Rows, score: Score) -> None:
+    """What a threshold keeps of the supported, lets pass of the unsupported, and how much of what passes is wrong."""
+    for cut in (0.5, 0.6, 0.7, 0.8, 0.9):
+        right = [score(row) >= cut for row in rows if row.label]
+        wrong = [score(row) >= cut for row in rows if not row.label]
+        share = sum(wrong) / max(1, sum(wrong) + sum(right))
+        print(f"    cut {cut}: keeps {np.mean(right):.2f}, lets pass {np.mean(wrong):.2f}; {share:.2f} of it is wrong")
 
 
 def _human(lab: Lab) -> Iterable[Row]:
-    """Human labels: faithfulness of dialogue turns, claims about abstracts, whole answers of chat models, answers to questions."""
+    """Human labels: dialogue turns, answers to questions, claims about abstracts, whole answers of chat models."""
     for row in lab.rows("faithdial_audit.hallu"):
         if row["meta"]["begin"].lower() not in ("generic", "uncooperative", "entailment,hallucination"):
             yield _row(lab, "faithdial", row["response"], [row["context"]], not row["hallucinated"], row["group"])
@@ -123,7 +108,7 @@ def _human(lab: Lab) -> Iterable[Row]:
 
 
 def _drafts(lab: Lab) -> Iterable[Row]:
-    """Long-form answers against their passage, and the same made wrong: a number, a name, a negation, another's answer."""
+    """Long-form answers against their passage, and made wrong: a number, a name, a negation, another's answer."""
     dice = random.Random(11)
     passages = {row["id"]: row["text"] for row in lab.rows("clapnq.docs")}
     texts = [(row["text"], row["group"]) for row in dice.sample(lab.rows("squad.docs"), 150)]
@@ -144,11 +129,8 @@ def _drafts(lab: Lab) -> Iterable[Row]:
         wrong = [made for made in (_wrong_number(claim, dice), _wrong_name(claim, text, dice), _negated(claim)) if made]
         other = dice.choice(claims)
         wrong += [other[0]] if other[1] != text else []
-        yield (
-            _row(lab, "answers", dice.choice(wrong), [text], False, group)
-            if wrong
-            else _row(lab, "answers", claim, [text], True, group)
-        )
+        if wrong:
+            yield _row(lab, "answers", dice.choice(wrong), [text], False, group)
 
 
 def _shortened(sentence: str, dice: random.Random) -> str:
@@ -179,7 +161,7 @@ def _negated(claim: str) -> str:
 
 
 def _row(lab: Lab, kind: str, claim: str, texts: Sequence[str], label: bool, group: str) -> Row:
-    """The best window of each sentence, judged by plain coverage and cosine; a claim is as good as its mean sentence."""
+    """The best window of each sentence by coverage, run and cosine; a claim is as good as its mean sentence."""
     evidence = [lab.ready(text, "") for text in texts]
     weight = weights(evidence)
     parts = [claim[a:b] for a, b in sentence_spans(claim)]
@@ -280,14 +262,9 @@ def answerability(lab: Lab, count: int) -> None:
         held = [row for row in rows if row.reporting]
         for name in ("squad", "clapnq"):
             some = [row for row in held if row.kind in (f"{name}+", f"{name}-")]
-            print(
-                f"{name} answerable or not: n {len(some)} AUROC {interval(some, lambda r: probability(r.features, table))}"
-            )
+            print(f"{name} answerable or not: n {len(some)} AUROC {interval(some, judge(table))}")
         for cut in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5):
-            shares = {
-                kind: np.mean([probability(r.features, table) < cut for r in held if r.kind == kind])
-                for kind, *_ in jobs
-            }
+            shares = {kind: np.mean([judge(table)(r) < cut for r in held if r.kind == kind]) for kind, *_ in jobs}
             print(f"refused below {cut}:", "  ".join(f"{kind} {share:.2f}" for kind, share in shares.items()))
     print("n reporting:", dict(Counter(row.kind for row in rows if row.reporting)))
 
@@ -298,56 +275,6 @@ def _asked(lab: Lab, corpus: Corpus, row: dict) -> tuple[bool, dict[str, float]]
     evidence = [lab.ready(corpus.passages[i][2], corpus.passages[i][1]) for i, _ in hits]
     found = any(corpus.passages[i][0] in row["doc_ids"] for i, _ in hits)
     return found, answerable.features(row["question"], vector, evidence, [cosine for _, cosine in hits])
-
-
-# --- fitting ---------------------------------------------------------------------------------------------------------
-
-
-SIGNS = {"numbers": -1, "names": -1, "negation": -1, "brevity": 0}  # all others can only help
-KIND_WEIGHT = {"answers": 5.0, "scifact": 0.25, "halueval": 0.25}  # drafts quote closely: their strict end counts
-
-
-def fit(rows: Rows, names: Sequence[str], *, ridge: float = 1.0) -> dict[str, float]:
-    """Logistic regression whose signs are given, by projected gradient steps; each label of each kind weighs the same."""
-    sizes = Counter((row.label, row.kind) for row in rows)
-    y = np.array([row.label for row in rows], float)
-    w = np.array([KIND_WEIGHT.get(row.kind, 1.0) / sizes[row.label, row.kind] for row in rows])
-    for label in (0.0, 1.0):
-        w[y == label] *= len(rows) / 2 / w[y == label].sum()
-    x = np.array([[row.features[name] for name in names] for row in rows])
-    mean, scale = x.mean(0), x.std(0) + 1e-9
-    z = np.c_[np.ones(len(x)), (x - mean) / scale]
-    low = np.array([-np.inf, *(0.0 if SIGNS.get(n, 1) > 0 else -np.inf for n in names)])
-    high = np.array([np.inf, *(0.0 if SIGNS.get(n, 1) < 0 else np.inf for n in names)])
-    step = 4 / (np.linalg.norm(z * np.sqrt(w)[:, None], 2) ** 2 + 4 * ridge)
-    beta = np.zeros(z.shape[1])
-    for _ in range(4000):
-        p = 1 / (1 + np.exp(-z @ beta))
-        beta += step * (z.T @ (w * (y - p)) - ridge * np.r_[0.0, beta[1:]])
-        beta = np.clip(beta, low, high)
-    slope = beta[1:] / scale
-    return {"": float(beta[0] - slope @ mean)} | dict(zip(names, map(float, slope), strict=True))
-
-
-def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
-    order = np.unique(scores, return_inverse=True)[1]
-    counts = np.bincount(order)
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[order]
-    n = labels.sum()
-    return float((rank[labels].sum() - n * (n + 1) / 2) / max(1, n * (len(labels) - n)))
-
-
-def interval(rows: Rows, score: Callable[[Row], float], *, draws: int = 1000) -> str:
-    """AUROC with the 95 % percentile interval of a bootstrap over rows."""
-    scores, labels = np.array([score(row) for row in rows]), np.array([row.label for row in rows])
-    dice = np.random.default_rng(0)
-    picks = (dice.integers(0, len(rows), len(rows)) for _ in range(draws))
-    low, high = np.percentile([auroc(scores[i], labels[i]) for i in picks], [2.5, 97.5])
-    return f"{auroc(scores, labels):.3f} [{low:.3f}, {high:.3f}]"
-
-
-def print_table(title: str, table: dict[str, float]) -> None:
-    print(f"{title} =", json.dumps({name: round(value, 2) for name, value in table.items()}))
 
 
 if __name__ == "__main__":

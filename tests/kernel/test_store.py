@@ -21,7 +21,7 @@ def test_the_migrations_make_the_schema(engine: Engine) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    def ours(thing: object, name: str | None, kind: str, reflected: bool, other: object) -> bool:
+    def ours(_thing: object, name: str | None, *_: object) -> bool:
         # text search lives beside the tables: see migrations/
         return not (name or "").startswith(("passages_fts", "passages_terms", "terms"))
 
@@ -105,12 +105,12 @@ def test_a_migration_that_fails_leaves_nothing_behind(
 
 def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "gatewheel.db").write_bytes(b"this is no database, it only has the name of one" * 100)
-    with pytest.raises(ProjectError, match="is damaged: file is not a database.*move the file away"):
+    with pytest.raises(ProjectError, match=r"is damaged: file is not a database.*move the file away"):
         open_database(tmp_path)
     open_database(tmp_path / "cut").dispose()
     path = tmp_path / "cut" / "gatewheel.db"
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(ProjectError, match="is damaged: .*move the file away"):
+    with pytest.raises(ProjectError, match=r"is damaged: .*move the file away"):
         open_database(tmp_path / "cut")
 
 
@@ -131,7 +131,7 @@ def test_a_url_that_leads_nowhere(tmp_path: Path, url: str, match: str) -> None:
 
 def test_a_state_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ProjectError, match="cannot be made: .*check the permissions"):
+    with pytest.raises(ProjectError, match=r"cannot be made: .*check the permissions"):
         open_database(tmp_path / "file" / ".gatewheel")
 
 

@@ -47,9 +47,9 @@ def passes(checker: Grounding, claim: str) -> bool:
         "The Aster Bridge was opened in 1931.",
         "It was designed by Maud Ellery.",
         "Cyclists are not allowed on the bridge in winter.",
-        "The Lorne river is 84 miles long.",
         "The bridge was designed by Maud Ellery and carries two lanes of traffic.",
-        "The Lorne river flows through Penworth.",
+        "The river flows through Penworth into the Grey Sea.",
+        "The Aster Bridge opened in 1931.",
     ],
 )
 def test_what_the_documents_say_passes(checker: Grounding, claim: str) -> None:
@@ -73,7 +73,9 @@ def test_what_they_do_not_say_is_stopped(checker: Grounding, claim: str) -> None
 
 
 def test_the_span_points_at_the_words_in_the_document(checker: Grounding) -> None:
-    bridge, river = checker.support(["It was designed by Maud Ellery.", "The Lorne river is 84 miles long."], PASSAGES)
+    bridge, river = checker.support(
+        ["It was designed by Maud Ellery.", "It is 84 miles long and flows to the Grey Sea."], PASSAGES
+    )
     assert (bridge.passage, river.passage) == (0, 1)
     assert "Maud Ellery" in BRIDGE[bridge.start - 100 : bridge.end - 100]
     assert "84 miles long" in RIVER[river.start - 7 : river.end - 7]
@@ -135,8 +137,24 @@ def test_a_question_about_something_else_is_refused(checker: Grounding, question
     assert checker.answerable(question, hits(checker, question, [BRIDGE, RIVER])) < checker.threshold
 
 
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("When was the Aster Bridge opened?", "1931"),
+        ("Where does the Lorne river rise?", "Hale hills"),
+        ("Are cyclists allowed on the bridge?", "not allowed on the bridge in winter"),
+    ],
+)
+def test_the_quote_holds_the_answer(checker: Grounding, question: str, words: str) -> None:
+    found = checker.quote(question, hits(checker, question, [BRIDGE, RIVER]))
+    text = (BRIDGE, RIVER)[found.passage]
+    assert words in text[found.start - 100 : found.end - 100]
+    assert found.score >= checker.threshold
+
+
 def test_without_hits_nothing_is_answerable(checker: Grounding) -> None:
     assert checker.answerable("Who designed the Aster Bridge?", []) == 0.0
+    assert checker.quote("Who designed the Aster Bridge?", []).score == 0.0
     assert checker.answerable("?", hits(checker, "?", [""])) == 0.0
     assert 0.0 <= checker.answerable("", hits(checker, "", [BRIDGE])) <= 1.0
 

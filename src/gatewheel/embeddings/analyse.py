@@ -40,7 +40,8 @@ class Analyser:
             run = run[:MAX_TERM]
             word = run.lower()
             out.append(self._stem(word))
-            if run != word and len(parts := _CAMEL.findall(run)) > 1:  # camelCase is found by its parts too
+            # camelCase is found by its parts too
+            if run != word and run.isascii() and len(parts := _CAMEL.findall(run)) > 1:
                 out.extend(self._stem(part.lower()) for part in parts)
         return out
 

@@ -11,7 +11,8 @@ A text becomes a SQLAlchemy expression with bound values: no piece of it is ever
 
 A passage without the field fails every comparison but `!=`. With <, <=, > and >= a number compares with numbers only;
 anything else compares as text, by code points on SQLite and by the database's collation on PostgreSQL. There lower()
-of the collation says which letters `~=` takes for the same; on SQLite it is Python's. JSON's true is 1 and its false 0.
+of the collation says which letters `~=` takes for the same; on SQLite it is Python's. For = and != JSON's true is 1 and
+its false 0; nothing else should be asked of them.
 """
 
 from __future__ import annotations

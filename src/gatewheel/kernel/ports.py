@@ -155,6 +155,8 @@ class Checker(Protocol):
 
     def support(self, claims: Sequence[str], passages: Sequence[Passage]) -> list[Support]: ...
     def answerable(self, question: str, hits: Sequence[Hit]) -> float: ...
+    def quote(self, question: str, hits: Sequence[Hit]) -> Support:
+        """The sentence of the hits that most likely holds the answer; an empty span when there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -140,7 +140,12 @@ def _front(text: str, name: str) -> dict[str, str]:
     try:
         front = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-01
-        raise PromptError(f"prompt '{name}': front matter: {error}", cure="write `key: value` lines") from None
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        place = f", line {mark.line + 2}" if mark else ""
+        raise PromptError(
+            f"prompt '{name}': front matter{place}: {problem or str(error).splitlines()[0]}",
+            cure="write `key: value` lines",
+        ) from None
     front = {} if front is None else front
     if not isinstance(front, dict) or not set(front) <= KEYS:
         raise PromptError(f"prompt '{name}': front matter {front!r}", cure=f"it may hold: {', '.join(sorted(KEYS))}")

@@ -37,6 +37,9 @@ class Settings(BaseModel):
     repetition_penalty: float = Field(1.0, ge=1, le=2)
     seed: int = 0
     unsupported: Literal["drop", "flag"] = Field("drop", description="What happens to a sentence without support.")
+    fallback: Literal["quote", "none"] = Field(
+        "quote", description="When no sentence of the draft is supported: quote the passage that answers, or abstain."
+    )
     abstention: str = Field("Your documents do not say.", description="The answer when nothing supported is left.")
 
 
@@ -90,6 +93,8 @@ class App:
         completion = self._generate(asked, context, output, recorder, listener)
         with recorder.span("check") as span:
             output.finish()
+            if self.settings.fallback == "quote" and isinstance(output, Prose) and output.abstained:
+                self._quote(query, hits, output)
             span["gatewheel.sentences"] = len(output.sentences)
             span["gatewheel.supported"] = sum(s.supported for s in output.sentences)
         return self._answer(output, hits, completion, recorder)
@@ -146,6 +151,11 @@ class App:
             span[trace.FIRST_CHUNK] = completion.usage.seconds_to_first_token
             span[trace.FINISH] = [completion.finish]
         return completion
+
+    def _quote(self, query: str, hits: Sequence[Hit], output: Prose) -> None:
+        found = self.checker.quote(query, hits)
+        if found.end > found.start:
+            output.quote(hits[found.passage].passage, found)
 
     def _answer(
         self, output: Abstained | Prose | Fields, hits: Sequence[Hit], completion: Completion | None, recorder: Recorder

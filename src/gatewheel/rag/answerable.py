@@ -17,9 +17,38 @@ from gatewheel.rag.wording import Wording, covered, read
 if TYPE_CHECKING:
     from gatewheel.kernel.ports import Vectors
 
-# FITTED-ANSWERABLE
-COEFFICIENTS: Mapping[str, float] = MappingProxyType({"": 0.0})
-WITHOUT_ENCODER: Mapping[str, float] = MappingProxyType({"": 0.0})
+# python benchmarks/calibrate.py --part answerability --questions 80, on held-out groups. AUROC with its 95 % interval:
+# CLAP NQ .916 [.866, .963] (n 149), SQuAD 2 traps .694 [.613, .774] (n 158). Below 0.3 are refused: of answerable
+# questions 3 % (SQuAD), 1 % (CLAP NQ), 1 % (NQ), 11 % (18F handbook, n 36); of questions that belong to other documents
+# 89 to 100 %; of CLAP NQ's unanswerable ones 38 %, of SQuAD 2's traps 23 %. The cosines are those of all-MiniLM-L6-v2:
+# another encoder needs its own fit.
+COEFFICIENTS: Mapping[str, float] = MappingProxyType(
+    {
+        "": -7.16,
+        "similarity": 7.22,
+        "margin": 0.85,
+        "cosine": 4.98,
+        "passage": 0.24,
+        "pairs": 1.8,
+        "names": -0.85,
+        "numbers": -0.03,
+        "type": 0.11,
+        "brevity": 2.02,
+    }
+)
+# weaker by far: AUROC .681 on CLAP NQ, .558 on SQuAD 2; 62 to 94 % of questions that belong elsewhere are refused
+WITHOUT_ENCODER: Mapping[str, float] = MappingProxyType(
+    {
+        "": -1.02,
+        "coverage": 1.04,
+        "passage": 2.45,
+        "pairs": 2.62,
+        "names": -1.97,
+        "numbers": -0.49,
+        "type": 0.09,
+        "brevity": -6.58,
+    }
+)
 
 _ASKS_NUMBER = re.compile(
     r"\b(when|how (many|much|old|long|far|often)|(what|which) (year|date|number|percent\w*))\b", re.I
@@ -61,6 +90,32 @@ def features(
         "type": _type(question, asked, best),
         "brevity": 1 / (1 + len(asked.content)),
     }
+
+
+def best_sentence(
+    question: str, vector: Vectors, evidence: Sequence[Evidence], similarities: Sequence[float]
+) -> tuple[int, Window] | None:
+    """The sentence most likely to hold the answer, with the number of its passage.
+
+    Holds the gold answer for 79 % of held-out SQuAD questions (n 120) and 59 % of NQ's (n 80); by cosine alone 66 and
+    52 %. The embedded 135M model's own drafts: 33 to 53 % of SQuAD's.
+    """
+    asked = read(question)
+    weight = weights(evidence)
+    rated = [
+        (
+            covered(asked.content, window.stems, weight) + cosine + near + 0.1 * _type(question, asked, window),
+            index,
+            window,
+        )
+        for index, (piece, near) in enumerate(zip(evidence, similarities, strict=True))
+        for cosine, window in zip(piece.cosines(vector), piece.windows, strict=True)
+        if len(window.rows) == 1
+    ]
+    if not rated:
+        return None
+    _, index, window = max(rated, key=lambda entry: entry[0])
+    return index, window
 
 
 def _type(question: str, asked: Wording, window: Window) -> float:

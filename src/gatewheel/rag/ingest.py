@@ -80,6 +80,7 @@ class Ingestion:
         self.known = parts.ledger.files()
         self.added = self.updated = self.removed = self.unchanged = 0
         self.skipped: list[Refusal] = []
+        self.seen: set[str] = set()  # a record "a.jsonl#1" and a file of that name are one source
         self.batch = _Batch()
         self.progress = Progress(files=0, total_files=0, bytes=0, total_bytes=0, passages=0, current="")
 
@@ -167,9 +168,10 @@ class Ingestion:
             if isinstance(document, Refusal):
                 self._refuse(document)
                 continue
-            if document.source in keep:
-                self._refuse(Refusal(source=document.source, reason="a second record with this id; make ids unique"))
+            if document.source in self.seen:
+                self._refuse(Refusal(source=document.source, reason="a second document of this name; rename one"))
                 continue
+            self.seen.add(document.source)
             keep.add(document.source)
             if not document.language:
                 document = replace(document, language=detect(document.text))

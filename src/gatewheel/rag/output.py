@@ -14,7 +14,7 @@ from typing import Any
 
 from gatewheel.kernel.errors import ModelError
 from gatewheel.kernel.nouns import Citation, Passage, Sentence
-from gatewheel.kernel.ports import Checker
+from gatewheel.kernel.ports import Checker, Support
 from gatewheel.rag.sentences import sentence_spans
 
 FLAG = "[unsupported]"
@@ -23,6 +23,8 @@ _OWN_MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")  # markers of the model's
 # the same sentences, and "Inc. The" is not cut off before it turns out to be "Inc. Thermal".
 _WIDE = "。！？｡।॥؟۔։።"
 _STEP = re.compile(rf"\s(?=\S)|[{_WIDE}](?=[^\W_])")
+_LINE_MARKS = re.compile(r"^[ \t]*(?:(?:>|#{1,6}|[-*+])[ \t]+)+", re.MULTILINE)
+_EMPHASIS = re.compile(r"(\*\*|__|\*)(?=\S)(.+?)(?<=\S)\1")
 _END = re.compile(r"([.!?。！？।…]+[\"'”’)\]]*)\s*$")
 
 
@@ -47,23 +49,29 @@ class Evidence:
         support = self.checker.support([claim], self.passages)[0]
         # an empty span is no evidence, even where the threshold is 0
         supported = support.score >= self.checker.support_threshold and support.end > support.start
-        number = self._cite(support.passage, support.start, support.end, support.score) if supported else None
+        number = self._cite(self.passages[support.passage], support) if supported else None
         return Sentence(text=shown or claim, supported=supported, support=support.score, citation=number)
 
-    def _cite(self, index: int, start: int, end: int, score: float) -> int:
-        passage = self.passages[index]
+    def quote(self, passage: Passage, support: Support) -> Sentence:
+        """The words of a passage themselves, cited."""
+        start, end = (at - passage.span[0] for at in (support.start, support.end))
+        text = _plain(passage.text[start:end])
+        return Sentence(text=text, supported=True, support=1.0, citation=self._cite(passage, support))
+
+    def _cite(self, passage: Passage, support: Support) -> int:
+        span = (support.start, support.end)
         for citation in self.citations:
-            if citation.source == passage.source and citation.span == (start, end):
+            if citation.source == passage.source and citation.span == span:
                 return citation.n
-        offset = passage.span[0]
+        start, end = (at - passage.span[0] for at in span)
         citation = Citation(
             n=len(self.citations) + 1,
             source=passage.source,
-            span=(start, end),
-            quote=passage.text[start - offset : end - offset],
+            span=span,
+            quote=passage.text[start:end],
             page=passage.page,
             passage=passage.id,
-            support=round(score, 4),
+            support=round(support.score, 4),
         )
         self.citations.append(citation)
         return citation.n
@@ -136,18 +144,24 @@ class Prose:
         """The answer with its markers, or the abstention."""
         return self._abstention if self.abstained else " ".join(self._shown)
 
+    def quote(self, passage: Passage, support: Support) -> None:
+        """Answer in the words of a passage."""
+        sentence = self.evidence.quote(passage, support)
+        self._take(sentence, _marked(sentence.text, f"[{sentence.citation}]"))
+
     def _check(self, raw: str) -> None:
         text = _OWN_MARKER.sub("", raw).strip()
         # a small model repeats itself; the second time says nothing
         if not re.search(r"\w", text) or any(sentence.text == text for sentence in self.sentences):
             return
         sentence = self.evidence.judge(text)
-        self.sentences.append(sentence)
-        shown = ""
         if sentence.supported:
-            shown = _marked(text, f"[{sentence.citation}]")
-        elif self._keep_unsupported:
-            shown = _marked(text, FLAG)
+            self._take(sentence, _marked(text, f"[{sentence.citation}]"))
+        else:
+            self._take(sentence, _marked(text, FLAG) if self._keep_unsupported else "")
+
+    def _take(self, sentence: Sentence, shown: str) -> None:
+        self.sentences.append(sentence)
         if shown:
             self._shown.append(shown)
         if self._on_sentence:
@@ -203,6 +217,11 @@ def _leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
             yield from _leaves(inner, f"{path}[{at}]")
     elif isinstance(value, str | int | float) and not isinstance(value, bool) and str(value).strip():
         yield path, str(value)
+
+
+def _plain(text: str) -> str:
+    """A quotation to be read rather than rendered: without the marks of Markdown, on one line."""
+    return " ".join(_EMPHASIS.sub(r"\2", _LINE_MARKS.sub("", text)).split())
 
 
 def _marked(text: str, marker: str) -> str:

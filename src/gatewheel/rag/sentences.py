@@ -49,6 +49,7 @@ _END = re.compile(
     re.MULTILINE,
 )
 _LONGEST_WORD = 40
+_LONGEST_LINE = 1_000
 _NEXT_WORD = re.compile(r"[^\W\d_]*")
 
 
@@ -74,8 +75,16 @@ def _ends(text: str) -> Iterator[int]:
     """Offsets behind each sentence and the white space that follows it."""
     no_capitals = text.islower()
     for match in _END.finditer(text):
-        if match["stop"] is None or _ends_here(text, match, no_capitals=no_capitals):
+        if (match["stop"] is None and not _is_wrapped_quote(text, match)) or (match["stop"] is not None and _ends_here(text, match, no_capitals=no_capitals)):
             yield match.end()
+
+
+def _is_wrapped_quote(text: str, match: re.Match[str]) -> bool:
+    """A line break between two lines of one Markdown quotation."""
+    if text[match.end() : match.end() + 1] != ">":
+        return False
+    line = text[max(0, match.start() - _LONGEST_LINE) : match.start()].rsplit("\n", 1)[-1]
+    return line.startswith(">") and line.strip("> \t") != ""
 
 
 def _ends_here(text: str, match: re.Match[str], *, no_capitals: bool) -> bool:

@@ -114,10 +114,15 @@ def _plain(value: Any) -> str:
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
+_LARGEST = 1e300
+
+
 def _meta(value: Any) -> Any:
     """A value as the store keeps it: texts and flat lists of texts and numbers; deeper values as JSON."""
     if isinstance(value, list) and all(isinstance(entry, str | int | float | bool) for entry in value):
         return [_meta(entry) for entry in value]
+    if isinstance(value, int | float) and not abs(value) < _LARGEST:
+        return str(value)  # NaN, infinity and numbers beyond a float are no JSON that databases take
     if isinstance(value, dict | list):
         return storable(json.dumps(value, ensure_ascii=False))
     return storable(value) if isinstance(value, str) else value

@@ -1,0 +1,107 @@
+"""Does the memory of ingesting 1 GB of text stay under 1 GB, and does it stay flat with the encoder at work?
+
+    python benchmarks/memory.py                           # 1 GB by words alone, 30 MB with the encoder: long
+    python benchmarks/memory.py --words-mb 100 --vectors-mb 5
+
+The text is the paragraphs of the development sets, in ever new order and numbered, so that no two
+paragraphs are the same. Files of 10 MB, and one of 90 MB. The work is done by a child process; its resident set is read
+from /proc every second, its peak (VmHWM) at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from report import Table, parser, show
+from sets import SEED, SETS, documents
+
+FILE_MB = 10
+LARGE_MB = 90
+POINTS = 10  # of the curve that is printed
+CHILD = "import sys, gatewheel as gw; print(gw.open(sys.argv[1]).ingest().passages)"
+
+
+def main() -> None:
+    """Print the peak and the curve of both."""
+    options = parser(__doc__)
+    options.add_argument("--words-mb", type=int, default=1_000, help="MB of text by words alone (0: leave out)")
+    options.add_argument("--vectors-mb", type=int, default=30, help="MB of text with the encoder (0: leave out)")
+    given = options.parse_args()
+    points = tuple(f"{100 * at // POINTS} %" for at in range(1, POINTS + 1))
+    columns = ("encoder", "MB of text", "files", "passages", "minutes", "peak MB")
+    title = "Memory of an ingest, MB of resident set"
+    table = Table(title=title, columns=(*columns, *(f"at {point}" for point in points)))
+    for encoder, size in (("none", given.words_mb), ("openvino", given.vectors_mb)):
+        if size:
+            table.rows.append(_measure(given, encoder, size))
+    show([table], as_json=given.json)
+
+
+def _measure(given: argparse.Namespace, encoder: str, size: int) -> list[object]:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        settings = f'[sources]\npaths = ["files"]\n[encoder.main]\nuse = "{encoder}"\n'
+        (folder / "gatewheel.toml").write_text(settings, encoding="utf-8")
+        files = _write(given.data, folder / "files", size)
+        began = time.monotonic()
+        command = [sys.executable, "-c", CHILD, str(folder)]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "2"})
+        curve, peak = _watch(child)
+        passages = child.stdout.read().strip() if child.stdout else ""
+        if child.returncode:
+            raise SystemExit(f"the ingest ended with {child.returncode}")
+        minutes = f"{(time.monotonic() - began) / 60:.1f}"
+    shown = [f"{curve[min(len(curve) - 1, len(curve) * at // POINTS)]:.0f}" for at in range(1, POINTS + 1)]
+    return [encoder, size, files, passages, minutes, f"{peak:.0f}", *shown]
+
+
+def _watch(child: subprocess.Popen[str]) -> tuple[list[float], float]:
+    """Resident set each second, and the peak, in MB, until the child ends."""
+    curve, peak = [0.0], 0.0
+    while child.poll() is None:
+        text = Path(f"/proc/{child.pid}/status").read_text()
+        found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", text, re.MULTILINE))
+        if found:  # a process that is ending has neither
+            curve.append(int(found["VmRSS"]) / 1024)
+            peak = max(peak, int(found["VmHWM"]) / 1024)
+        time.sleep(1)
+    return curve, peak
+
+
+def _write(data: Path, folder: Path, size: int) -> int:
+    """Files with `size` MB in all, the last of them large when there is room. Returns how many."""
+    folder.mkdir()
+    paragraphs = [part for name in SETS for row in documents(data, name) for part in row["text"].split("\n\n")]
+    large = LARGE_MB if size > 2 * LARGE_MB else 0
+    sizes = [FILE_MB] * ((size - large) // FILE_MB) or [size]
+    words = _numbered(paragraphs)
+    for number, megabytes in enumerate([*sizes, *([large] if large else [])]):
+        with (folder / f"{number:03}.txt").open("w", encoding="utf-8") as file:
+            left = megabytes * 1_000_000
+            while left > 0:
+                left -= len(paragraph := next(words).encode())
+                file.write(paragraph.decode())
+    return len(sizes) + bool(large)
+
+
+def _numbered(paragraphs: list[str]) -> Iterator[str]:
+    """Paragraphs without end, in ever new order."""
+    draw, number = random.Random(SEED), 0
+    while True:
+        draw.shuffle(paragraphs)
+        for paragraph in paragraphs:
+            number += 1
+            yield f"{number}. {paragraph.strip()}\n\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,345 @@
+"""Ingestion does the work that is needed and no more, counts it rightly, and no file harms another."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from documents import docx, pdf
+from gatewheel.embeddings import openvino
+from gatewheel.embeddings.analyse import Analyser
+from gatewheel.embeddings.search import PassageSearch
+from gatewheel.embeddings.store import PassageStore
+from gatewheel.kernel import catalog
+from gatewheel.kernel.nouns import Document, Refusal
+from gatewheel.kernel.store.database import open_database
+from gatewheel.rag.discover import Candidate, discover
+from gatewheel.rag.ingest import Ingested, Ingestion, Parts, Progress
+
+ENCODER = openvino.create(openvino.Settings())
+
+
+class CountingEncoder:
+    """The embedded encoder; keeps the texts that it was asked for."""
+
+    id, dimensions, max_tokens = ENCODER.id, ENCODER.dimensions, ENCODER.max_tokens
+    starts = staticmethod(ENCODER.starts)
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def encode(self, texts: Any) -> Any:
+        self.texts.extend(texts)
+        return ENCODER.encode(texts)
+
+
+class CountingReader:
+    """A reader of the catalog; keeps the sources that it read."""
+
+    def __init__(self, name: str, read: list[str], settings: dict[str, Any]) -> None:
+        module = catalog.load("reader", name)
+        self.inner = module.create(module.Settings(**settings))
+        self.sources = read
+
+    def read(self, path: Path, *, source: str) -> Iterable[Document | Refusal]:
+        self.sources.append(source)
+        yield from self.inner.read(path, source=source)
+
+
+@dataclass
+class Project:
+    """A folder with its store."""
+
+    root: Path
+    engine: Engine
+    encoder: CountingEncoder = field(default_factory=CountingEncoder)
+    read: list[str] = field(default_factory=list)
+    recipe: str = "1"
+    jsonl: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.store = PassageStore(self.engine, analyser=Analyser(), encoder_id=self.encoder.id)
+        self.search = PassageSearch(self.engine, analyser=Analyser(), open_index=lambda: None)  # type: ignore[arg-type, return-value]
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def ingest(self, *, after_discovery: Any = lambda: None, on_progress: Any = None) -> Ingested:
+        """Everything in the folder; what is no longer found is dropped."""
+        self.read.clear()
+        self.encoder.texts.clear()
+        found = list(discover(["."], root=self.root))
+        after_discovery()
+        chunker = catalog.load("chunker", "structure")
+        parts = Parts(
+            ledger=self.store,
+            readers={
+                name: CountingReader(name, self.read, self.jsonl if name == "jsonl" else {})
+                for name in catalog.CATALOG["reader"]
+            },
+            chunker=chunker.create(chunker.Settings()),
+            encoder=self.encoder,
+            recipes=dict.fromkeys(catalog.CATALOG["reader"], self.recipe),
+        )
+        result = Ingestion(parts, on_progress=on_progress).run(found, gone=lambda _: True, named=False)
+        documents, passages = self.store.totals()
+        assert (result.documents, result.passages) == (documents, passages)
+        assert len(self.store.rows()) == passages
+        return result
+
+    def sources(self) -> set[str]:
+        return {name for state in self.store.files().values() for name in self.store.known_documents(state.id)}
+
+    def finds(self, words: str) -> set[str]:
+        rows = [row for row, _ in self.search.by_terms(words, k=10)]
+        return {passage.source for passage in self.search.fetch(rows).values()}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    (tmp_path / "docs").mkdir()
+    engine = open_database(tmp_path / "state")
+    yield Project(tmp_path / "docs", engine)
+    engine.dispose()
+
+
+def counts(result: Ingested) -> tuple[int, int, int, int]:
+    return result.added, result.updated, result.removed, result.unchanged
+
+
+VALVE = "# Valve\n\nClose the valve before the pump starts.\n"
+PUMP = "# Pump\n\nThe pump moves twelve litres a minute.\n"
+
+
+def test_only_what_changed_is_read_and_encoded(project: Project) -> None:
+    project.write("valve.md", VALVE)
+    pump = project.write("pump.md", PUMP)
+    assert counts(project.ingest()) == (2, 0, 0, 0)
+    assert sorted(project.read) == ["pump.md", "valve.md"]
+    assert len(project.encoder.texts) == 2
+    assert counts(project.ingest()) == (0, 0, 0, 2)
+    assert project.read == project.encoder.texts == []
+    os.utime(pump, (1, 1))
+    assert counts(project.ingest()) == (0, 0, 0, 2)
+    assert project.store.files()["pump.md"].mtime_ns == 10**9
+    project.write("pump.md", PUMP + "\n# Fan\n\nThe fan moves air.\n")
+    project.write("seal.txt", "Seals grow old.")
+    assert counts(project.ingest()) == (1, 1, 0, 1)
+    assert sorted(project.read) == ["pump.md", "seal.txt"]
+    assert not any("Close the valve" in text for text in project.encoder.texts)
+    pump.unlink()
+    assert counts(project.ingest()) == (0, 0, 1, 2)
+    assert project.sources() == {"valve.md", "seal.txt"}
+    assert project.finds("pump litres fan") == {"valve.md"}
+
+
+def test_every_kind_of_file_and_its_passages_are_where_they_say(project: Project) -> None:
+    project.write("a.md", VALVE)
+    project.write("b.pdf", pdf(["The first page is about pumps.", "", "The third is about seals."]))
+    project.write("c.docx", docx())
+    project.write("d.csv", "city,people\nLima,10092000\n")
+    project.write("e.jsonl", '{"id": "x", "text": "A note on valves."}\n')
+    project.write("f/g.html", "<h1>Hello</h1><p>One.</p>")
+    result = project.ingest()
+    assert result.skipped == ()
+    assert project.sources() == {"a.md", "b.pdf", "c.docx", "d.csv", "e.jsonl#x", "f/g.html"}
+    for source in project.sources():
+        document = project.search.document(source)
+        assert document is not None
+        found = project.search.passages_of(source)
+        assert found
+        assert all(document.text[slice(*passage.span)] == passage.text for passage in found)
+    assert [passage.page for passage in project.search.passages_of("b.pdf")] == [1]
+
+
+def test_a_moved_file_keeps_its_vectors(project: Project) -> None:
+    project.write("valve.md", VALVE)
+    project.write("plain.txt", "Text without a heading, named by its file alone.")
+    project.ingest()
+    (project.root / "new").mkdir()
+    (project.root / "valve.md").rename(project.root / "new" / "valve.md")
+    (project.root / "plain.txt").rename(project.root / "renamed.txt")
+    assert counts(project.ingest()) == (2, 0, 2, 0)
+    assert project.encoder.texts == []
+    assert project.sources() == {"new/valve.md", "renamed.txt"}
+    project.write("copy.md", VALVE)
+    project.ingest()
+    assert project.encoder.texts == []
+
+
+def test_a_bad_file_harms_no_other_and_is_told_again_without_being_read(project: Project) -> None:
+    project.write("a.md", VALVE)
+    project.write("bad.pdf", b"%PDF-1.7 and nothing else")
+    project.write("z.md", PUMP)
+    result = project.ingest()
+    assert counts(result) == (2, 0, 0, 0)
+    [refusal] = result.skipped
+    assert refusal.source == "bad.pdf"
+    assert refusal.reason
+    again = project.ingest()
+    assert again.skipped == (refusal,)
+    assert project.read == []
+    project.write("bad.pdf", pdf(["Now it can be read."]))
+    assert counts(project.ingest()) == (1, 0, 0, 2)
+    assert project.finds("now") == {"bad.pdf"}
+    project.write("bad.pdf", b"%PDF-1.7 broken again")
+    result = project.ingest()
+    assert counts(result) == (0, 0, 1, 2)
+    assert [refusal.source for refusal in result.skipped] == ["bad.pdf"]
+    assert project.finds("now") == set()
+
+
+def test_lines_of_a_jsonl_file_live_their_own_lives(project: Project) -> None:
+    lines = [json.dumps({"id": f"n{number}", "text": f"Note number {number}."}) for number in range(4)]
+    project.write("notes.jsonl", "\n".join([lines[0], "{bad", *lines[1:]]))
+    result = project.ingest()
+    assert counts(result) == (4, 0, 0, 0)
+    [refusal] = result.skipped
+    assert "line 2" in refusal.reason
+    lines[2] = json.dumps({"id": "n2", "text": "Another note."})
+    project.write("notes.jsonl", "\n".join([*lines[:3], json.dumps({"id": "n4", "text": "The fifth."})]))
+    result = project.ingest()
+    assert counts(result) == (1, 1, 1, 2)
+    assert result.skipped == ()
+    assert len(project.encoder.texts) == 2
+    assert project.sources() == {f"notes.jsonl#{id_}" for id_ in ("n0", "n1", "n2", "n4")}
+
+
+def test_what_no_database_holds_is_cleaned_or_refused(project: Project) -> None:
+    strange = {"id": "a\0b", "text": "nul \0 and \ud800 half", "meta": float("nan"), "title": "\udfff", "big": 10**400}
+    project.jsonl = {"meta_fields": ["meta", "big"]}
+    project.write("s.jsonl", json.dumps(strange) + '\n{"id": "fine", "text": "A sound line."}\n')
+    result = project.ingest()
+    assert result.documents == 2
+    assert project.finds("sound") == {"s.jsonl#fine"}
+    for filter_ in ("meta.meta=NaN", "meta.meta>3", "meta.big>3", "not meta.meta~=x"):
+        project.search.by_terms("sound line half", k=5, where=filter_)
+
+
+def test_two_files_may_not_make_one_document(project: Project) -> None:
+    project.write("n.jsonl", '{"id": "1", "text": "From the lines."}\n')
+    project.write("n.jsonl#1", "From a file of that name.")
+    result = project.ingest()
+    assert result.documents == 1
+    assert [refusal.source for refusal in result.skipped] == ["n.jsonl#1"]
+
+
+def test_another_recipe_reads_everything_again(project: Project) -> None:
+    project.write("valve.md", VALVE)
+    project.ingest()
+    project.recipe = "2"
+    assert counts(project.ingest()) == (0, 1, 0, 0)
+    assert project.read == ["valve.md"]
+    assert project.encoder.texts == []
+    assert counts(project.ingest()) == (0, 0, 0, 1)
+
+
+def test_a_file_that_vanishes_after_it_was_found(project: Project) -> None:
+    project.write("a.md", VALVE)
+    gone = project.write("b.md", PUMP)
+    result = project.ingest(after_discovery=gone.unlink)
+    assert counts(result) == (1, 0, 0, 0)
+    assert [(one.source, one.reason) for one in result.skipped] == [("b.md", "it is gone; run ingest again")]
+    assert project.ingest().skipped == ()
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_read_when_it_is_back(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project.write("b.md", PUMP)
+    read = CountingReader.read
+
+    def vanishing(self: CountingReader, path: Path, *, source: str) -> Iterable[Document | Refusal]:
+        path.unlink()
+        return read(self, path, source=source)
+
+    monkeypatch.setattr(CountingReader, "read", vanishing)
+    result = project.ingest()
+    assert [one.source for one in result.skipped] == ["b.md"]
+    monkeypatch.undo()
+    path.write_text(PUMP)
+    assert counts(project.ingest()) == (1, 0, 0, 0)
+
+
+def test_a_file_that_may_not_be_read_is_refused(project: Project) -> None:
+    project.write("a.md", VALVE)
+    project.ingest()
+    (project.root / "secret.md").symlink_to("/proc/self/mem")  # nobody may read it from the start, not even root
+    found = [Candidate(path=project.root / "secret.md", source="secret.md", format="text", size=5)]
+    parts = Parts(ledger=project.store, readers={}, chunker=None, encoder=project.encoder, recipes={"text": "1"})  # type: ignore[arg-type]
+    result = Ingestion(parts).run(found, gone=lambda _: False, named=False)
+    assert [one.source for one in result.skipped] == ["secret.md"]
+    assert "cannot be read" in result.skipped[0].reason
+    assert project.sources() == {"a.md"}
+
+
+def test_links_are_followed_once(project: Project) -> None:
+    real = project.write("real/valve.md", VALVE)
+    (project.root / "link.md").symlink_to(real)
+    (project.root / "loop").symlink_to(project.root)
+    (project.root / "dangling.md").symlink_to(project.root / "nowhere.md")
+    result = project.ingest()
+    assert project.sources() == {"real/valve.md"}
+    assert {one.source for one in result.skipped} == {"dangling.md", "loop"}
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatewheel.rag.ingest.BATCH_PASSAGES", 3)
+    for number in range(8):
+        project.write(f"note{number}.md", f"# Note {number}\n\nThis is the note with number {number}.\n")
+
+    def stop(progress: Progress) -> None:
+        if progress.files == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        project.ingest(on_progress=stop)
+    assert project.store.totals() == (3, 3)
+    result = project.ingest()
+    assert counts(result) == (5, 0, 0, 3)
+    assert len(project.encoder.texts) == 5
+
+
+def test_progress_only_grows_and_ends_at_the_whole(project: Project) -> None:
+    for number in range(3):
+        project.write(f"note{number}.md", f"# Note {number}\n\nText {number}.\n")
+    project.write("bad.pdf", b"%PDF-1.7 and nothing else")
+    told: list[Progress] = []
+    project.ingest(on_progress=told.append)
+    assert [one.files for one in told] == sorted(one.files for one in told)
+    assert [one.bytes for one in told] == sorted(one.bytes for one in told)
+    last = told[-1]
+    assert (last.files, last.bytes, last.passages) == (last.total_files, last.total_bytes, 3) == (4, last.bytes, 3)
+    project.ingest(on_progress=told.append)
+    assert told[-1].files == 4
+
+
+def test_a_file_broken_halfway_leaves_nothing_of_itself(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gatewheel.kernel.errors import SourceError
+
+    monkeypatch.setattr("gatewheel.rag.ingest.BATCH_PASSAGES", 2)
+    project.write("a.md", VALVE)
+    project.write("notes.jsonl", "".join(f'{{"id": "n{n}", "text": "Note {n}."}}\n' for n in range(6)))
+    read = CountingReader.read
+
+    def breaking(self: CountingReader, path: Path, *, source: str) -> Iterable[Document | Refusal]:
+        for at, document in enumerate(read(self, path, source=source)):
+            if at == 4:
+                raise SourceError("it ends in the middle", cure="fetch it again")
+            yield document
+
+    monkeypatch.setattr(CountingReader, "read", breaking)
+    result = project.ingest()
+    assert counts(result) == (1, 0, 0, 0)
+    assert project.sources() == {"a.md"}
+    assert [one.reason for one in result.skipped] == ["it ends in the middle; fetch it again"]
