@@ -83,13 +83,12 @@ def _write(data: Path, folder: Path, size: int) -> int:
     paragraphs = [part for name in SETS for row in documents(data, name) for part in row["text"].split("\n\n")]
     large = LARGE_MB if size > 2 * LARGE_MB else 0
     sizes = [FILE_MB] * ((size - large) // FILE_MB) or [size]
-    words = _numbered(paragraphs)
+    endless = _numbered(paragraphs)
     for number, megabytes in enumerate([*sizes, *([large] if large else [])]):
-        with (folder / f"{number:03}.txt").open("w", encoding="utf-8") as file:
-            left = megabytes * 1_000_000
+        left = megabytes * 1_000_000
+        with (folder / f"{number:03}.txt").open("wb") as file:
             while left > 0:
-                left -= len(paragraph := next(words).encode())
-                file.write(paragraph.decode())
+                left -= file.write(next(endless).encode())
     return len(sizes) + bool(large)
 
 

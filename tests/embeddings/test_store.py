@@ -246,7 +246,7 @@ def test_many_passages_and_documents_at_once(engine: Engine) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[3])
+sys.path[:0] = sys.argv[3:]
 from entries import HashEncoder, entry
 from test_store import encode, store_of
 from gatewheel.kernel.store.database import open_database
@@ -268,7 +268,7 @@ for round in range(10_000):
 
 
 def killed(state: Path, url: str, after: float) -> None:
-    argv = [sys.executable, "-c", WRITER, str(state), url, str(Path(__file__).parent)]
+    argv = [sys.executable, "-c", WRITER, str(state), url, str(Path(__file__).parent), str(Path(__file__).parents[1])]
     writer = subprocess.Popen(argv, stdout=subprocess.PIPE)
     assert writer.stdout
     assert writer.stdout.readline() == b"begun\n"

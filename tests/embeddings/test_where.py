@@ -38,7 +38,7 @@ FIELDS = ["path", "title", "heading", "format", "lang", "page", "kind", "meta.ye
 WORDS = [
     "guide", "guide/", "GUIDE", "a.md", "b_c", "bxc", "_", "%", "100%", "0%", "/", "\\", "en", "de", "fr", "markdown",
     "text", "csv", "Csv", "5", "12", "2023", "2024", "2024.5", "0", "-3", "1", "1e3", "-1e-7", "soon", "true", "TRUE",
-    "false", "", "a'b", 'say "x"', "x y", "or", "and", "not", "(x)", "=", "~", "tail", "t", "Start > 100%", "nan", "inf",
+    "false", "", "a'b", 'say "x"', "x y", "or", "and", "not", "(x)", "=", "~", "tail", "t", "Start > 100%", "nan", "inf",  # noqa: E501
 ]  # fmt: skip
 
 

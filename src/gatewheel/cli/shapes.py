@@ -20,7 +20,7 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ingest:
-    """`gatewheel ingest`: counts of documents, but for `passages`; `documents` and `passages` are the index's totals."""
+    """`gatewheel ingest`: counts of documents; `documents` and `passages` are the index's totals."""
 
     documents: int
     passages: int

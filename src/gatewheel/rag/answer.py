@@ -37,8 +37,10 @@ class Settings(BaseModel):
     repetition_penalty: float = Field(1.0, ge=1, le=2)
     seed: int = 0
     unsupported: Literal["drop", "flag"] = Field("drop", description="What happens to a sentence without support.")
-    fallback: Literal["quote", "none"] = Field(
-        "quote", description="When no sentence of the draft is supported: quote the passage that answers, or abstain."
+    mode: Literal["draft", "draft-or-quote", "quote"] = Field(
+        "draft-or-quote",
+        description="Let the model write and abstain when nothing it wrote is supported; quote the passage then "
+        "instead; or quote always, without a model.",
     )
     abstention: str = Field("Your documents do not say.", description="The answer when nothing supported is left.")
 
@@ -84,6 +86,8 @@ class App:
             span["gatewheel.answerable"] = answerable
         if not hits or answerable < self.checker.threshold:
             return self._answer(Abstained(self.settings.abstention), hits, None, recorder)
+        if self.settings.mode == "quote" and asked.schema is None:
+            return self._quoted(query, hits, recorder, listener)
         with recorder.span("build context") as span:
             context = self.context(asked, hits)
             span["gatewheel.passages"] = len(context.numbered)
@@ -93,11 +97,21 @@ class App:
         completion = self._generate(asked, context, output, recorder, listener)
         with recorder.span("check") as span:
             output.finish()
-            if self.settings.fallback == "quote" and isinstance(output, Prose) and output.abstained:
-                self._quote(query, hits, output)
             span["gatewheel.sentences"] = len(output.sentences)
             span["gatewheel.supported"] = sum(s.supported for s in output.sentences)
+            if self.settings.mode == "draft-or-quote" and isinstance(output, Prose) and output.abstained:
+                span["gatewheel.quoted"] = True
+                self._quote(query, hits, output)
         return self._answer(output, hits, completion, recorder)
+
+    def _quoted(self, query: str, hits: Sequence[Hit], recorder: Recorder, listener: Listener) -> Answer:
+        output = self._output(
+            Question(text=query), Context(numbered=(), tokens=0, duplicates=0, over_budget=0), listener
+        )
+        assert isinstance(output, Prose)
+        with recorder.span("quote"):
+            self._quote(query, hits, output)
+        return self._answer(output, hits, None, recorder)
 
     def _retrieve(self, query: str, where: str, recorder: Recorder) -> list[Hit]:
         with recorder.span("retrieve", **{trace.OPERATION: "retrieval", trace.QUERY: query}) as span:
@@ -121,9 +135,12 @@ class App:
         evidence = Evidence(self.checker, tuple(numbered.passage for numbered in context.numbered))
         if question.schema is not None:
             return Fields(evidence, abstention=self.settings.abstention)
-        keep = self.settings.unsupported == "flag"
         return Prose(
-            evidence, abstention=self.settings.abstention, keep_unsupported=keep, on_sentence=listener.on_sentence
+            evidence,
+            question=question.text,
+            abstention=self.settings.abstention,
+            keep_unsupported=self.settings.unsupported == "flag",
+            on_sentence=listener.on_sentence,
         )
 
     def _generate(

@@ -24,7 +24,7 @@ _OWN_MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")  # markers of the model's
 _WIDE = "。！？｡।॥؟۔։።"
 _STEP = re.compile(rf"\s(?=\S)|[{_WIDE}](?=[^\W_])")
 _LINE_MARKS = re.compile(r"^[ \t]*(?:(?:>|#{1,6}|[-*+])[ \t]+)+", re.MULTILINE)
-_EMPHASIS = re.compile(r"(\*\*|__|\*)(?=\S)(.+?)(?<=\S)\1")
+_EMPHASIS = re.compile(r"\*\*|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)")
 _END = re.compile(r"([.!?。！？।…]+[\"'”’)\]]*)\s*$")
 
 
@@ -95,11 +95,13 @@ class Prose:
         evidence: Evidence,
         *,
         abstention: str,
+        question: str = "",
         keep_unsupported: bool = False,
         on_sentence: Callable[[Checked], None] | None = None,
     ) -> None:
         self.evidence = evidence
         self.sentences: list[Sentence] = []
+        self._asked = _words(question)
         self._abstention = abstention
         self._keep_unsupported = keep_unsupported
         self._on_sentence = on_sentence
@@ -151,8 +153,8 @@ class Prose:
 
     def _check(self, raw: str) -> None:
         text = _OWN_MARKER.sub("", raw).strip()
-        # a small model repeats itself; the second time says nothing
-        if not re.search(r"\w", text) or any(sentence.text == text for sentence in self.sentences):
+        # a small model repeats itself, and the question; neither says anything
+        if _words(text) <= self._asked or any(sentence.text == text for sentence in self.sentences):
             return
         sentence = self.evidence.judge(text)
         if sentence.supported:
@@ -219,9 +221,13 @@ def _leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
         yield path, str(value)
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text.lower()))
+
+
 def _plain(text: str) -> str:
     """A quotation to be read rather than rendered: without the marks of Markdown, on one line."""
-    return " ".join(_EMPHASIS.sub(r"\2", _LINE_MARKS.sub("", text)).split())
+    return " ".join(_EMPHASIS.sub("", _LINE_MARKS.sub("", text)).split())
 
 
 def _marked(text: str, marker: str) -> str:

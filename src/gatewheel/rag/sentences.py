@@ -75,7 +75,9 @@ def _ends(text: str) -> Iterator[int]:
     """Offsets behind each sentence and the white space that follows it."""
     no_capitals = text.islower()
     for match in _END.finditer(text):
-        if (match["stop"] is None and not _is_wrapped_quote(text, match)) or (match["stop"] is not None and _ends_here(text, match, no_capitals=no_capitals)):
+        if (match["stop"] is None and not _is_wrapped_quote(text, match)) or (
+            match["stop"] is not None and _ends_here(text, match, no_capitals=no_capitals)
+        ):
             yield match.end()
 
 
