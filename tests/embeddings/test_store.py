@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from entries import HashEncoder, entry, key_of
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import Engine, delete, func, select, text
 
+from entries import HashEncoder, entry, key_of
 from gatewheel.embeddings import textsearch
 from gatewheel.embeddings.analyse import Analyser
 from gatewheel.embeddings.search import PassageSearch

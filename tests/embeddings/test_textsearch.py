@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from entries import entry
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, text
 
+from entries import entry
 from gatewheel.embeddings import textsearch, where
 from gatewheel.embeddings.analyse import Analyser
 from gatewheel.embeddings.search import PassageSearch

@@ -9,11 +9,11 @@ from functools import cache
 from typing import Any
 
 import pytest
-from entries import entry
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
+from entries import entry
 from gatewheel.embeddings import where
 from gatewheel.embeddings.analyse import Analyser
 from gatewheel.embeddings.store import PassageStore

@@ -70,7 +70,7 @@ def schema(name: str) -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     module, _, shape = SHAPES[name].partition(":")
-    made: dict[str, Any] = TypeAdapter(
-        getattr(importlib.import_module(f"gatewheel.cli.{module}"), shape)
-    ).json_schema(mode="serialization")
+    made: dict[str, Any] = TypeAdapter(getattr(importlib.import_module(f"gatewheel.cli.{module}"), shape)).json_schema(
+        mode="serialization"
+    )
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import time
 from dataclasses import dataclass
@@ -32,10 +33,11 @@ class VariantList:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VariantShow:
-    """`gatewheel variants show`"""
+    """`gatewheel variants show`: `prompt` is the text of the prompt file that the recipe names by its SHA-256."""
 
     id: str
     recipe: dict[str, Any]
+    prompt: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,8 +71,7 @@ def list_(context: click.Context, /, as_json: bool) -> None:
     from gatewheel.loop import variants
 
     with render.project(context) as project:
-        current = project.variant()
-        variants.keep(project.parts.engine, current)
+        current = project.parts.keep_variant()
         rows = [VariantRow(**row, current=row["id"] == current.id) for row in variants.listed(project.parts.engine)]
     if as_json:
         render.emit(VariantList(variants=rows))
@@ -92,12 +93,14 @@ def show(context: click.Context, /, variant: str, as_json: bool) -> None:
     from gatewheel.loop import variants
 
     with render.project(context) as project:
-        found = variants.get(project.parts.engine, variant) if variant else project.variant()
+        found = variants.get(project.parts.engine, variant) if variant else project.parts.keep_variant()
+        prompt = variants.prompt_of(project.parts.objects, found)
     if as_json:
-        render.emit(VariantShow(id=found.id, recipe=dict(found.recipe)))
+        render.emit(VariantShow(id=found.id, recipe=dict(found.recipe), prompt=prompt))
         return
     click.echo(found.id)
     click.echo(json.dumps(found.recipe, indent=2, ensure_ascii=False))
+    click.echo(f"\n{prompt}")
 
 
 @command.command()
@@ -111,12 +114,15 @@ def diff(context: click.Context, /, a: str, b: str, as_json: bool) -> None:
 
     with render.project(context) as project:
         left = variants.get(project.parts.engine, a)
-        right = variants.get(project.parts.engine, b) if b else project.variant()
+        right = variants.get(project.parts.engine, b) if b else project.parts.keep_variant()
+        before, after = (variants.prompt_of(project.parts.objects, one).splitlines() for one in (left, right))
     found = [Difference(key=k, a=x, b=y) for k, x, y in variants.difference(left.recipe, right.recipe)]
     if as_json:
         render.emit(VariantDiff(a=left.id, b=right.id, differences=found))
         return
     for one in found:
         click.echo(f"{one.key}: {one.a!r} → {one.b!r}")
+    for line in difflib.unified_diff(before, after, "a", "b", lineterm=""):
+        click.echo(line)
     if not found:
         click.echo("They are the same.")

@@ -7,7 +7,6 @@ from dataclasses import replace
 from gatewheel.kernel import trace
 from gatewheel.kernel.nouns import Answer, Trace
 from gatewheel.kernel.trace import Recorder
-from gatewheel.loop import variants
 from gatewheel.loop.compose import Parts
 from gatewheel.rag.answer import SILENT, Listener
 from gatewheel.rag.question import Question
@@ -29,7 +28,7 @@ def ask(
     answer = parts.app(name).answer(question, recorder=recorder, listener=listener)
     if not parts.config.trace.store:
         return answer
-    variants.keep(parts.engine, parts.variant(name))
+    parts.keep_variant(name)
     trace.keep(
         parts.engine,
         Trace(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gatewheel.embeddings.search import PassageSearch
     from gatewheel.embeddings.store import PassageStore
     from gatewheel.kernel.ports import Checker, Chunker, Encoder, Index, Model, Reader, Retriever
+    from gatewheel.kernel.store.objects import Objects
     from gatewheel.prompts.template import Prompt
     from gatewheel.rag.answer import App
 
@@ -43,6 +44,13 @@ class Parts:
         from gatewheel.kernel.store.database import open_database
 
         return open_database(self.config.state, self.config.store.url)
+
+    @cached_property
+    def objects(self) -> Objects:
+        """Bytes under their SHA-256."""
+        from gatewheel.kernel.store.objects import Objects
+
+        return Objects(self.config.state / "objects")
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -149,6 +157,15 @@ class Parts:
             "prompt": self.prompt(settings.prompt).sha256,
         }
         return Variant(id=digest(recipe), recipe=recipe)
+
+    def keep_variant(self, name: str = "main") -> Variant:
+        """The variant of `[app.<name>]`, remembered with its prompt."""
+        from gatewheel.loop import variants
+
+        variant = self.variant(name)
+        settings: Any = self.config.table("app", name).settings
+        variants.keep(self.engine, self.objects, variant, prompt=self.prompt(settings.prompt).text)
+        return variant
 
     def _model_recipe(self, table: Table) -> dict[str, Any]:
         from gatewheel.models import measure, weights

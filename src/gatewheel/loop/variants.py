@@ -11,11 +11,14 @@ from sqlalchemy.exc import IntegrityError
 
 from gatewheel.kernel.errors import UserError, did_you_mean
 from gatewheel.kernel.nouns import Variant
+from gatewheel.kernel.store.objects import Objects
 from gatewheel.kernel.store.schema import traces, variants
 
 
-def keep(engine: Engine, variant: Variant) -> None:
-    """Remember a variant; again changes nothing."""
+def keep(engine: Engine, objects: Objects, variant: Variant, *, prompt: str) -> None:
+    """Remember a variant with the text of its prompt, so that an old one can still be read; again changes nothing."""
+    if not objects.has(variant.recipe["prompt"]):
+        objects.put(prompt.encode("utf-8"))
     with engine.connect() as connection:
         if connection.execute(select(variants.c.id).where(variants.c.id == variant.id)).scalar():
             return
@@ -42,6 +45,12 @@ def get(engine: Engine, prefix: str) -> Variant:
         what = f"no variant '{prefix}'" if not found else f"'{prefix}' begins {len(found)} variants"
         raise UserError(what, cure=did_you_mean(prefix, [row["id"][:12] for row in listed(engine)]))
     return Variant(id=found[0]["id"], recipe=found[0]["recipe"])
+
+
+def prompt_of(objects: Objects, variant: Variant) -> str:
+    """The text of a variant's prompt, or nothing when the object is not here."""
+    sha256 = str(variant.recipe["prompt"])
+    return objects.get(sha256).decode("utf-8") if objects.has(sha256) else ""
 
 
 def difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

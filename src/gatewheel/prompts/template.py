@@ -39,6 +39,7 @@ class Prompt:
     description: str
     system: str
     user: str
+    text: str
     sha256: str
     line: int = 1
 
@@ -120,6 +121,7 @@ def parse(text: str, *, name: str) -> Prompt:
         description=front.get("description", ""),
         system=front.get("system", ""),
         user=user,
+        text=text,
         sha256=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
         line=text[: len(text) - len(user)].count("\n") + 1,
     )
