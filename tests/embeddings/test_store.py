@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,29 +9,16 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from sqlalchemy import Engine, delete, func, select, text
+from sqlalchemy import Engine, delete
 
-from entries import HashEncoder, entry, key_of
 from gatewheel.embeddings import textsearch
-from gatewheel.embeddings.analyse import Analyser
 from gatewheel.embeddings.search import PassageSearch
 from gatewheel.embeddings.store import PassageStore
 from gatewheel.kernel.ports import Entry
-from gatewheel.kernel.store.database import open_database
 from gatewheel.kernel.store.schema import documents, files, meta, passages, vectors
+from storing import ANALYSER, HashEncoder, assert_consistent, encode, entry, key_of, store_of
 
-ANALYSER = Analyser("english")
 WORDS = ["valve", "pumps", "Wasser", "東京", "naïve"]
-
-
-def store_of(engine: Engine, encoder_id: str = "hash") -> PassageStore:
-    return PassageStore(engine, analyser=ANALYSER, encoder_id=encoder_id)
-
-
-def encode(store: PassageStore, encoder: HashEncoder, entries: list[Entry]) -> None:
-    texts = {key: text for one in entries for key, text in zip(one.keys, one.contexts, strict=True)}
-    missing = sorted(store.missing_vectors(list(texts)))
-    store.add_vectors(missing, encoder.encode([texts[key] for key in missing]))
 
 
 def save(store: PassageStore, encoder: HashEncoder, source: str, entries: list[Entry]) -> int:
@@ -56,20 +36,6 @@ def wipe(engine: Engine) -> None:
         textsearch.clear(connection)
         for table in (passages, documents, files, vectors, meta):
             connection.execute(delete(table))
-
-
-def assert_consistent(engine: Engine) -> None:
-    with engine.begin() as connection:
-        if engine.dialect.name == "sqlite":
-            assert connection.execute(text("PRAGMA integrity_check")).scalars().all() == ["ok"]
-            assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
-            connection.execute(text("INSERT INTO passages_fts(passages_fts) VALUES ('integrity-check')"))
-            held = connection.execute(text("SELECT count(*) FROM passages_fts_docsize")).scalar_one()
-        else:
-            held = connection.execute(text("SELECT count(terms) FROM passages")).scalar_one()
-        assert held == connection.execute(select(func.count()).select_from(passages)).scalar_one()
-        whole = select(passages.c.id).join(documents).join(files)
-        assert len(connection.execute(whole).all()) == held
 
 
 BODIES = st.lists(
@@ -241,64 +207,3 @@ def test_many_passages_and_documents_at_once(engine: Engine) -> None:
     assert store.remove_file("big") == 1_200
     assert store.totals() == (0, 0)
     assert_consistent(engine)
-
-
-WRITER = """
-import sys
-from pathlib import Path
-sys.path[:0] = sys.argv[3:]
-from entries import HashEncoder, entry
-from test_store import encode, store_of
-from gatewheel.kernel.store.database import open_database
-store = store_of(open_database(Path(sys.argv[1]), sys.argv[2]))
-encoder = HashEncoder()
-print("begun", flush=True)
-for round in range(10_000):
-    source = f"f{round % 7}"
-    file_id = store.open_file(source, size=1, mtime_ns=1, recipe="r", named=False)
-    for part in range(3):
-        one = entry(f"{source}#{part}", [f"passage {n} of {part} {round}" for n in range(5)], heading=str(round))
-        encode(store, encoder, [one])
-        store.write([(file_id, one)])
-    store.close_file(source, sha256=str(round), keep={f"{source}#{part}" for part in range(3)})
-    if round % 5 == 4:
-        store.remove_file(f"f{(round + 2) % 7}")
-        store.tidy()
-"""
-
-
-def killed(state: Path, url: str, after: float) -> None:
-    argv = [sys.executable, "-c", WRITER, str(state), url, str(Path(__file__).parent), str(Path(__file__).parents[1])]
-    writer = subprocess.Popen(argv, stdout=subprocess.PIPE)
-    assert writer.stdout
-    assert writer.stdout.readline() == b"begun\n"
-    time.sleep(after)
-    writer.send_signal(signal.SIGKILL)
-    assert writer.wait() == -signal.SIGKILL
-    writer.stdout.close()
-
-
-@pytest.fixture
-def moments() -> Iterator[list[float]]:
-    return [random.Random(5).uniform(0.02, 0.4) for _ in range(3)]
-
-
-def test_kill_9_leaves_whole_files_and_a_sound_index(store_url: str, tmp_path: Path, moments: list[float]) -> None:
-    for after in moments:
-        killed(tmp_path, store_url, after)
-        engine = open_database(tmp_path, store_url)
-        assert_consistent(engine)
-        store = store_of(engine)
-        states = store.files()
-        assert sum(not state.sha256 for state in states.values()) <= len(moments)
-        with engine.connect() as connection:
-            for state in states.values():
-                query = select(documents.c.source, passages.c.heading, func.count(passages.c.id)).join(passages)
-                query = query.where(documents.c.file_id == state.id).group_by(documents.c.source, passages.c.heading)
-                found = connection.execute(query).all()
-                assert all(count == 5 for *_, count in found)
-                if state.sha256:
-                    assert {heading for _, heading, _ in found} == {state.sha256}
-                    assert len(found) == 3
-        assert len(store.rows()) == store.totals()[1]
-        engine.dispose()

@@ -11,13 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, text
 
-from entries import entry
 from gatewheel.embeddings import textsearch, where
 from gatewheel.embeddings.analyse import Analyser
 from gatewheel.embeddings.search import PassageSearch
 from gatewheel.embeddings.store import PassageStore
 from gatewheel.kernel.store.database import open_database
 from gatewheel.kernel.store.schema import passages
+from storing import entry
 
 ENGLISH = Analyser("english")
 CORPUS = {

@@ -13,12 +13,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
-from entries import entry
 from gatewheel.embeddings import where
 from gatewheel.embeddings.analyse import Analyser
 from gatewheel.embeddings.store import PassageStore
 from gatewheel.kernel.errors import FilterError
 from gatewheel.kernel.store.schema import documents, passages
+from storing import entry
 
 MISSING = None
 ROWS: list[dict[str, Any]] = [

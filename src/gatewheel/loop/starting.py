@@ -58,7 +58,9 @@ def _sample(folder: Path) -> list[Path]:
         source = Path(__file__).parents[3] / "docs"
     target = folder / "docs"
     written = []
-    for path in sorted(source.rglob("*.md")):
+    for path in sorted(source.glob("*.md")):
+        if path.stem == "tutorial":
+            continue  # it spells out the questions that a newcomer asks, so it would answer them with themselves
         copy = target / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         if not copy.exists():

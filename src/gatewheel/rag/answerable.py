@@ -102,20 +102,21 @@ def best_sentence(
     """
     asked = read(question)
     weight = weights(evidence)
-    rated = [
-        (
-            covered(asked.content, window.stems, weight) + cosine + near + 0.1 * _type(question, asked, window),
-            index,
-            window,
-        )
-        for index, (piece, near) in enumerate(zip(evidence, similarities, strict=True))
-        for cosine, window in zip(piece.cosines(vector), piece.windows, strict=True)
-        if len(window.rows) == 1
-    ]
-    if not rated:
-        return None
-    _, index, window = max(rated, key=lambda entry: entry[0])
-    return index, window
+    best: tuple[float, int, Window] | None = None
+    for index, (piece, near) in enumerate(zip(evidence, similarities, strict=True)):
+        inherited = 0.0
+        for cosine, window in zip(piece.cosines(vector), piece.windows, strict=True):
+            if len(window.rows) > 1:
+                continue
+            score = covered(asked.content, window.stems, weight) + cosine + near
+            if window.asks:  # a question in the document, as in a list of them: what follows answers it
+                inherited = score
+                continue
+            score = max(score, inherited) + 0.1 * _type(question, asked, window)
+            inherited = 0.0
+            if best is None or score > best[0]:
+                best = (score, index, window)
+    return best[1:] if best else None
 
 
 def _type(question: str, asked: Wording, window: Window) -> float:

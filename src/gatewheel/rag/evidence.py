@@ -9,6 +9,7 @@ from itertools import pairwise
 from math import log
 from typing import TYPE_CHECKING
 
+from gatewheel.kernel.nouns import Span
 from gatewheel.kernel.ports import Encoder
 from gatewheel.rag.sentences import sentence_spans
 from gatewheel.rag.wording import Wording, read
@@ -21,7 +22,10 @@ PAIR_CHARACTERS = 600  # two neighbours longer than this together are no longer 
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """One sentence, or two neighbours, at `start:end` of the passage text; `rows` are its sentences."""
+    """One sentence, or two neighbours, at `start:end` of the passage text; `rows` are its sentences.
+
+    `asks` marks one that ends in a question mark: it may hold every word of a question and yet answers nothing.
+    """
 
     start: int
     end: int
@@ -29,6 +33,7 @@ class Window:
     wording: Wording
     stems: frozenset[str]
     pairs: frozenset[tuple[str, str]]
+    asks: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +56,10 @@ def prepare(text: str, above: str, encoder: Encoder) -> Evidence:
     """Cut a passage into windows and encode its sentences. `above` is its title and headings, which hold words too."""
     spans = sentence_spans(text)
     wordings = [read(text[start:end]) for start, end in spans]
-    windows = [_window(start, end, (row,), wordings[row]) for row, (start, end) in enumerate(spans)]
+    windows = [_window(text, (start, end), (row,), wordings[row]) for row, (start, end) in enumerate(spans)]
     for row, ((start, _), (_, end)) in enumerate(pairwise(spans)):
         if end - start <= PAIR_CHARACTERS:
-            windows.append(_window(start, end, (row, row + 1), _joined(wordings[row], wordings[row + 1])))
+            windows.append(_window(text, (start, end), (row, row + 1), _joined(wordings[row], wordings[row + 1])))
     stems = frozenset(read(above).content).union(*(window.stems for window in windows))
     return Evidence(tuple(windows), stems, encoder.encode([text[start:end] for start, end in spans]))
 
@@ -72,8 +77,10 @@ def weights(evidence: Sequence[Evidence]) -> dict[str, float]:
     return {stem: max(0.2, log(1 + sentences / (n + 0.5)) / ceiling) for stem, n in counts.items()}
 
 
-def _window(start: int, end: int, rows: tuple[int, ...], wording: Wording) -> Window:
-    return Window(start, end, rows, wording, frozenset(wording.content), wording.pairs)
+def _window(text: str, span: Span, rows: tuple[int, ...], wording: Wording) -> Window:
+    start, end = span
+    asks = text[start:end].rstrip("\"'”’»)*_` ").endswith(("?", "？", "؟"))
+    return Window(start, end, rows, wording, frozenset(wording.content), wording.pairs, asks)
 
 
 def _joined(first: Wording, second: Wording) -> Wording:

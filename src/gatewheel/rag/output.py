@@ -16,6 +16,7 @@ from gatewheel.kernel.errors import ModelError
 from gatewheel.kernel.nouns import Citation, Passage, Sentence
 from gatewheel.kernel.ports import Checker, Support
 from gatewheel.rag.sentences import sentence_spans
+from gatewheel.rag.wording import read
 
 FLAG = "[unsupported]"
 _OWN_MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")  # markers of the model's own: it guesses, so they go
@@ -24,6 +25,7 @@ _OWN_MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")  # markers of the model's
 _WIDE = "。！？｡।॥؟۔։።"
 _STEP = re.compile(rf"\s(?=\S)|[{_WIDE}](?=[^\W_])")
 _LINE_MARKS = re.compile(r"^[ \t]*(?:(?:>|#{1,6}|[-*+])[ \t]+)+", re.MULTILINE)
+_CELLS = re.compile(r"[ \t]*\|[ \t]*")
 _EMPHASIS = re.compile(r"\*\*|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)")
 _END = re.compile(r"([.!?。！？।…]+[\"'”’)\]]*)\s*$")
 
@@ -101,7 +103,7 @@ class Prose:
     ) -> None:
         self.evidence = evidence
         self.sentences: list[Sentence] = []
-        self._asked = _words(question)
+        self._asked = frozenset(read(question).content)
         self._abstention = abstention
         self._keep_unsupported = keep_unsupported
         self._on_sentence = on_sentence
@@ -154,7 +156,7 @@ class Prose:
     def _check(self, raw: str) -> None:
         text = _OWN_MARKER.sub("", raw).strip()
         # a small model repeats itself, and the question; neither says anything
-        if _words(text) <= self._asked or any(sentence.text == text for sentence in self.sentences):
+        if frozenset(read(text).content) <= self._asked or any(sentence.text == text for sentence in self.sentences):
             return
         sentence = self.evidence.judge(text)
         if sentence.supported:
@@ -221,13 +223,10 @@ def _leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
         yield path, str(value)
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(re.findall(r"\w+", text.lower()))
-
-
 def _plain(text: str) -> str:
     """A quotation to be read rather than rendered: without the marks of Markdown, on one line."""
-    return " ".join(_EMPHASIS.sub("", _LINE_MARKS.sub("", text)).split())
+    text = _CELLS.sub(", ", _LINE_MARKS.sub("", text).strip("| \t\n"))
+    return " ".join(_EMPHASIS.sub("", text).split())
 
 
 def _marked(text: str, marker: str) -> str:

@@ -1,4 +1,4 @@
-"""Small documents as the store takes them, for the tests of the store and of what searches it."""
+"""A store with small documents as it takes them, for the tests of the store and of what searches it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sqlalchemy import Engine, func, select, text
 
+from gatewheel.embeddings.analyse import Analyser
+from gatewheel.embeddings.store import PassageStore
 from gatewheel.kernel.nouns import Document, Passage
 from gatewheel.kernel.ports import Entry
+from gatewheel.kernel.store.schema import documents, files, passages
+
+ANALYSER = Analyser("english")
 
 
 class HashEncoder:
@@ -56,3 +62,27 @@ def entry(source: str, bodies: Sequence[str], *, heading: str = "", page: int | 
     keys = tuple(key_of(heading, body) for body in bodies)
     digest = hashlib.sha256(f"{heading}{text}{said}".encode()).hexdigest()
     return Entry(document=document, sha256=digest, passages=tuple(passages), contexts=contexts, keys=keys)
+
+
+def store_of(engine: Engine, encoder_id: str = "hash") -> PassageStore:
+    return PassageStore(engine, analyser=ANALYSER, encoder_id=encoder_id)
+
+
+def encode(store: PassageStore, encoder: HashEncoder, entries: list[Entry]) -> None:
+    texts = {key: text for one in entries for key, text in zip(one.keys, one.contexts, strict=True)}
+    missing = sorted(store.missing_vectors(list(texts)))
+    store.add_vectors(missing, encoder.encode([texts[key] for key in missing]))
+
+
+def assert_consistent(engine: Engine) -> None:
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            assert connection.execute(text("PRAGMA integrity_check")).scalars().all() == ["ok"]
+            assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+            connection.execute(text("INSERT INTO passages_fts(passages_fts) VALUES ('integrity-check')"))
+            held = connection.execute(text("SELECT count(*) FROM passages_fts_docsize")).scalar_one()
+        else:
+            held = connection.execute(text("SELECT count(terms) FROM passages")).scalar_one()
+        assert held == connection.execute(select(func.count()).select_from(passages)).scalar_one()
+        whole = select(passages.c.id).join(documents).join(files)
+        assert len(connection.execute(whole).all()) == held
