@@ -28,14 +28,16 @@ def files() -> dict[Path, str]:
 
 def _reference() -> Iterator[str]:
     yield "# Reference"
-    yield "\nMade from the code by `make reference`. Every command takes `--json`; the schemas are in `docs/schemas/`.\n"
+    yield "\nMade from the code by `make reference`."
+    yield "Every command takes `--json`; the schemas are in `docs/schemas/`.\n"
     yield "## Commands\n"
     context = click.Context(cli, info_name="gatewheel")
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
         assert command is not None
         yield from _command(command, f"gatewheel {name}")
-    yield "\nExit codes: 0 fine, 1 a mistake of the user's (one line, with the cure), 2 a defect of ours, 130 stopped.\n"
+    yield "\nExit codes: 0 fine, 1 a mistake of the user's (one line, with the cure),"
+    yield "2 a defect of ours, 130 stopped by the user.\n"
     yield "## gatewheel.toml\n"
     for name in config.SINGLE:
         yield from _table(f"[{name}]", config.MODELS[name].model_json_schema())

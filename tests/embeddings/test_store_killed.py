@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
 from sqlalchemy import func, select
 
 from gatewheel.kernel.store.database import open_database
@@ -48,11 +47,6 @@ def killed(state: Path, url: str, after: float) -> None:
     writer.send_signal(signal.SIGKILL)
     assert writer.wait() == -signal.SIGKILL
     writer.stdout.close()
-
-
-@pytest.fixture
-def moments() -> Iterator[list[float]]:
-    return [random.Random(5).uniform(0.02, 0.4) for _ in range(3)]
 
 
 def test_kill_9_leaves_whole_files_and_a_sound_index(store_url: str, tmp_path: Path) -> None:

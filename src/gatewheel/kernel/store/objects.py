@@ -31,7 +31,7 @@ class Objects:
                 os.fsync(file.fileno())
                 path = self.path(digest.hexdigest())
                 path.parent.mkdir(exist_ok=True)
-                os.replace(file.name, path)
+                Path(file.name).replace(path)
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
