@@ -80,8 +80,8 @@ def main() -> None:
     title = f"One question by the Python API from a cold process, prompt of {tokens} tokens, seconds"
     split = Table(title=title, columns=("step", "median", "fastest", "slowest", "CPU-seconds"))
     for name, pairs in steps.items():
-        times, used = zip(*pairs, strict=True)
-        split.rows.append([name, *(f"{pick(times):.2f}" for pick in (median, min, max)), f"{median(used):.2f}"])
+        seconds, used = zip(*pairs, strict=True)
+        split.rows.append([name, *(f"{pick(seconds):.2f}" for pick in (median, min, max)), f"{median(used):.2f}"])
     show([table, split], as_json=given.json)
 
 

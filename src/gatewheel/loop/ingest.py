@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gatewheel.kernel.errors import SourceError
+from gatewheel.kernel.nouns import Refusal
 from gatewheel.kernel.ports import FileState
 from gatewheel.loop.compose import Parts
 from gatewheel.rag.discover import Candidate, discover
@@ -26,6 +28,8 @@ def ingest(
     sources = parts.config.sources
     root = parts.config.root
     found = list(discover(paths or sources.paths, root=root, exclude=sources.exclude, max_file_mb=sources.max_file_mb))
+    if paths and not any(isinstance(one, Candidate) for one in found):
+        raise SourceError("; ".join(f"{one.source}: {one.reason}" for one in found if isinstance(one, Refusal)))
     parts.store.use_terms_of(parts.store.analyser)
     ingestion = Ingestion(
         IngestParts(
@@ -44,7 +48,7 @@ def ingest(
 
 
 def _gone(root: Path, paths: Sequence[str], found: Sequence[object]) -> Callable[[FileState], bool]:
-    refused = {one.source for one in found if not isinstance(one, Candidate) and hasattr(one, "source")}
+    refused = {one.source for one in found if isinstance(one, Refusal)}
 
     def gone(state: FileState) -> bool:
         path = root / state.source

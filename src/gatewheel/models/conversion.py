@@ -1,6 +1,7 @@
 """GGUF to OpenVINO's own format, once per weights and version, kept whole in the user's cache.
 
-Straight from the GGUF an OpenVINO pipeline takes 3–5 s to load every time; from the kept conversion 0.4 s.
+Straight from the GGUF an OpenVINO pipeline takes 3–5 s to load every time; from the kept conversion 0.4 s. It is made
+from weights that the import cannot distort (requantise.py).
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Any
 
 from gatewheel.kernel.errors import MissingPart, ModelError
 from gatewheel.kernel.places import cache_dir
+from gatewheel.models.requantise import make_importable
 from gatewheel.models.weights import identity, read_json, write_json
 
+_RECIPE = 2  # raise it when a conversion would come out differently; 1 took the weights as OpenVINO imports them
 _MANIFEST = "manifest.json"  # sizes of the files: a file cut short would kill the process when it is mapped
 
 
@@ -31,7 +34,7 @@ def load(gguf: Path, *, threads: int, on_progress: Callable[[str], None]) -> Any
     except importlib.metadata.PackageNotFoundError as error:
         cure = "pip install openvino-genai"
         raise MissingPart("the package openvino-genai is not installed", cure=cure) from error
-    folder = cache_dir() / "openvino" / f"{identity(gguf)[:16]}-{version}"
+    folder = cache_dir() / "openvino" / f"{identity(gguf)[:16]}-{version}-{_RECIPE}"
     if _is_whole(folder):
         try:
             return _open(folder, threads)
@@ -73,12 +76,13 @@ def _convert(gguf: Path, folder: Path, threads: int) -> Any:
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
     try:
         source = work / "model.gguf"  # OpenVINO saves beside the file it is given
-        source.symlink_to(gguf.resolve())
+        make_importable(gguf, source)
         LLMPipeline(str(source), "CPU", enable_save_ov_model=True, ATTENTION_BACKEND="SDPA")
         source.unlink()
         pipeline = _open(work, threads)  # writes the compiled form, which is found by content, not by path
         write_json(work / _MANIFEST, _sizes(work))
         _put(work, folder)
+        _sweep(folder)
         return pipeline
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -90,6 +94,13 @@ def _put(work: Path, folder: Path) -> None:
     except OSError:
         if not _is_whole(folder):  # else another process was first, and its work is as good
             raise
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what older versions made of the same weights: 100 MB and more that nobody would ever clear."""
+    for other in folder.parent.glob(f"{folder.name.partition('-')[0]}-*"):
+        if other != folder:  # a process that still has files of it mapped keeps them until it ends
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _sizes(folder: Path) -> dict[str, int]:

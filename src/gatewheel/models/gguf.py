@@ -1,4 +1,4 @@
-"""The header of a GGUF file: what a model says of itself. Knows nothing about the weights that follow it.
+"""The header of a GGUF file: what a model says of itself, and where its tensors lie. Reads none of the weights.
 
 Format: "GGUF", version 3, of ggml's docs/gguf.md. The file may come from anyone, so every length is checked against
 the bytes that are there before it is used, and a file that lies is refused instead of read.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import mmap
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gatewheel.kernel.errors import ModelError
+
+Read = TypeVar("Read")
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
@@ -39,6 +41,26 @@ class Header:
     context_length: int
     chat_template: str
     control_tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tensor:
+    """A line of the table of tensors. `shape` starts with the axis that varies fastest; offsets are in bytes."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: int  # ggml_type: 0 is F32, 1 F16, 3 Q4_1, 8 Q8_0 …
+    start: int  # where its weights begin in the file
+    line: tuple[int, int]  # where this line of the table lies in the file; its last 12 bytes are kind and offset
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """Where things lie in a file: the keys before byte `keys_end`, then the table, then weights at multiples."""
+
+    keys_end: int
+    alignment: int
+    tensors: tuple[Tensor, ...]
 
 
 class _Damaged(Exception):
@@ -75,9 +97,18 @@ def read_header(path: Path) -> Header:
 
     Raises ModelError when the file is missing, is no GGUF file, is cut short or contradicts itself.
     """
+    return _read(path, parse_header)
+
+
+def read_layout(path: Path) -> Layout:
+    """Where the tensors of the GGUF file at `path` lie. Raises ModelError like read_header."""
+    return _read(path, parse_layout)
+
+
+def _read(path: Path, parse: Callable[[mmap.mmap], Read]) -> Read:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return parse_header(data)
+            return parse(data)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}", cure="check the path") from error
     except (_Damaged, ValueError) as error:  # mmap refuses an empty file with a ValueError
@@ -88,6 +119,26 @@ def read_header(path: Path) -> Header:
 def parse_header(data: mmap.mmap | bytes) -> Header:
     """The header in `data`, which starts where the file does."""
     cursor = _Bytes(data)
+    said, tensors = _keys(cursor)
+    return _header(said, parameters=sum(math.prod(tensor.shape) for tensor in _table(cursor, tensors)))
+
+
+def parse_layout(data: mmap.mmap | bytes) -> Layout:
+    """Where the tensors lie in `data`, which starts where the file does. Their lengths are for the reader to check."""
+    cursor = _Bytes(data)
+    said, count = _keys(cursor)
+    keys_end = cursor.at
+    table = list(_table(cursor, count))
+    alignment = said.get("general.alignment", 32)
+    if not isinstance(alignment, int) or not 0 < alignment <= 2**20:
+        raise _Damaged(f"general.alignment = {alignment}")
+    weights = -(-cursor.at // alignment) * alignment
+    tensors = tuple(replace(tensor, start=weights + tensor.start) for tensor in table)
+    return Layout(keys_end=keys_end, alignment=alignment, tensors=tensors)
+
+
+def _keys(cursor: _Bytes) -> tuple[dict[str, Any], int]:
+    """All keys with their values, and how many tensors are to follow; the cursor stands at the first of them then."""
     if cursor.take(4) != b"GGUF":
         raise _Damaged("it does not start with GGUF")
     version = cursor.scalar("I")
@@ -96,8 +147,7 @@ def parse_header(data: mmap.mmap | bytes) -> Header:
     tensors, keys = cursor.scalar("Q"), cursor.scalar("Q")
     if max(tensors, keys) > _MAX_ENTRIES:
         raise _Damaged(f"it claims {keys} keys and {tensors} tensors; at most {_MAX_ENTRIES} of each are read")
-    said = {cursor.text(at_most=_MAX_NAME): _value(cursor, cursor.scalar("I")) for _ in range(keys)}
-    return _header(said, parameters=_parameters(cursor, tensors))
+    return {cursor.text(at_most=_MAX_NAME): _value(cursor, cursor.scalar("I")) for _ in range(keys)}, tensors
 
 
 def _header(said: dict[str, Any], *, parameters: int) -> Header:
@@ -178,13 +228,14 @@ def _skip_strings(cursor: _Bytes, count: int) -> None:
     cursor.at = at
 
 
-def _parameters(cursor: _Bytes, tensors: int) -> int:
-    total = 0
+def _table(cursor: _Bytes, tensors: int) -> Iterator[Tensor]:
+    """The lines of the table; `start` counts from the first byte of the weights, which is known only at its end."""
     for _ in range(tensors):
-        cursor.text(at_most=_MAX_NAME)
+        begin = cursor.at
+        name = cursor.text(at_most=_MAX_NAME)
         rank = cursor.scalar("I")
         if rank > 4:
             raise _Damaged(f"a tensor of {rank} dimensions at offset {cursor.at}")
-        total += math.prod(cursor.scalar("Q") for _ in range(rank))
-        cursor.take(12)  # type and offset
-    return total
+        shape = tuple(cursor.scalar("Q") for _ in range(rank))
+        kind, start = cursor.scalar("I"), cursor.scalar("Q")
+        yield Tensor(name=name, shape=shape, kind=kind, start=start, line=(begin, cursor.at))

@@ -54,6 +54,17 @@ class Evidence:
         number = self._cite(self.passages[support.passage], support) if supported else None
         return Sentence(text=shown or claim, supported=supported, support=support.score, citation=number)
 
+    def find(self, value: str, *, shown: str) -> Sentence:
+        """The verdict on a bare value: it is supported where it stands word for word, else judged as a claim."""
+        spaced = r"\s+".join(map(re.escape, value.split()))
+        words = re.compile(rf"(?<!\w){spaced}(?!\w)", re.IGNORECASE)
+        for index, passage in enumerate(self.passages):
+            if match := words.search(passage.text):
+                start, end = (at + passage.span[0] for at in match.span())
+                support = Support(score=1.0, passage=index, start=start, end=end)
+                return Sentence(text=shown, supported=True, support=1.0, citation=self._cite(passage, support))
+        return self.judge(value, shown=shown)
+
     def quote(self, passage: Passage, support: Support) -> Sentence:
         """The words of a passage themselves, cited."""
         start, end = (at - passage.span[0] for at in (support.start, support.end))
@@ -194,7 +205,7 @@ class Fields:
                 f"the model's JSON is not whole: {self._draft[-60:]!r}", cure="raise [app.main] max_tokens"
             ) from None
         for path, value in _leaves(whole):
-            self.sentences.append(self.evidence.judge(value, shown=f"{path}: {value}"))
+            self.sentences.append(self.evidence.find(value, shown=f"{path}: {value}"))
 
     @property
     def citations(self) -> list[Citation]:

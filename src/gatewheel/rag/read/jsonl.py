@@ -7,7 +7,7 @@ that comes again gets its line number added.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,9 +28,14 @@ class Settings(BaseModel):
     text_field: str = Field(default="", description="Field with the text; empty means 'text' or the longest one.")
     title_field: str = Field(default="title", description="Field with the title.")
     id_field: str = Field(default="id", description="Field that names the document inside its file.")
-    meta_fields: tuple[str, ...] = Field(default=(), description="Fields to keep for filters (--where).")
+    meta_fields: tuple[str, ...] = Field(
+        default=(), description="Fields to keep for filters (--where); empty means every short one that is left."
+    )
     format: Literal["text", "markdown", "code"] = Field(default="text", description="How the text is written.")
     encoding: str = Field(default="", description="Encoding of every file; empty means to detect it.")
+
+
+_SHORT = 200  # characters of a field and its name; a longer one is text, and no filter wants it
 
 
 def create(settings: Settings) -> JsonlReader:
@@ -87,11 +92,18 @@ class JsonlReader:
                 format=options.format,
                 title=_plain(record.get(options.title_field)) or stem,
                 meta={
-                    **{field: _meta(record[field]) for field in options.meta_fields if field in record},
+                    **{field: _meta(record[field]) for field in self._kept(record) if field in record},
                     "kind": "jsonl",
                 },
             )
         )
+
+    def _kept(self, record: Mapping[str, Any]) -> Sequence[str]:
+        options = self._settings
+        if options.meta_fields:
+            return options.meta_fields
+        read = {options.text_field or "text", options.title_field, options.id_field}
+        return [key for key, value in record.items() if key not in read and len(key) + len(str(value)) <= _SHORT]
 
     def _text(self, record: Mapping[str, Any]) -> str:
         wanted = self._settings.text_field
