@@ -53,6 +53,16 @@ def test_an_engine_that_failed_is_not_chosen() -> None:
     assert choose(DEFAULT)[0] == "llama.cpp"
 
 
+def test_measuring_again_keeps_the_better_figures_and_forgets_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    know(figures("openvino", load=1.0), figures("llama.cpp", error="killed"))
+    busy = {"load": 3.0, "prefill": 600.0, "decode": 20.0}
+    monkeypatch.setattr(measure, "_measure", lambda engine, *_: Figures(engine=engine, version="1", **busy))
+    _, known = choose(DEFAULT, refresh=True)
+    assert known["openvino"] == Figures(engine="openvino", version="1", load=1.0, prefill=600.0, decode=50.0)
+    assert known["llama.cpp"] == Figures(engine="llama.cpp", version="1", **busy)
+    assert remembered(DEFAULT) == known
+
+
 def test_when_no_engine_works_every_reason_is_told() -> None:
     know(figures("openvino", error="no AVX"), figures("llama.cpp", error="exit code -4"))
     with pytest.raises(ModelError, match=r"openvino: no AVX; llama.cpp: exit code -4"):
