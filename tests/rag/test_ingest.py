@@ -118,6 +118,7 @@ def test_lines_of_a_jsonl_file_live_their_own_lives(project: Project) -> None:
     assert counts(result) == (4, 0, 0, 0)
     [refusal] = result.skipped
     assert "line 2" in refusal.reason
+    assert project.ingest().skipped == (refusal,)  # told again while the file stays as it is
     lines[2] = json.dumps({"id": "n2", "text": "Another note."})
     project.write("notes.jsonl", "\n".join([*lines[:3], json.dumps({"id": "n4", "text": "The fifth."})]))
     result = project.ingest()

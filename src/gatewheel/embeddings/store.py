@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from gatewheel.embeddings import textsearch
 from gatewheel.embeddings.analyse import Analyser
-from gatewheel.kernel.nouns import Passage
+from gatewheel.kernel.nouns import Passage, Refusal
 from gatewheel.kernel.ports import Entry, FileState
 from gatewheel.kernel.store.schema import documents, files, meta, passages, vectors
 
@@ -40,22 +40,28 @@ class PassageStore:
         count = func.count(documents.c.id).label("documents")
         query = select(files, count).outerjoin(documents).group_by(files.c.id)
         with self.engine.connect() as connection:
-            return {row.source: FileState(**row._mapping) for row in connection.execute(query)}
+            return {row.source: _file_state(row) for row in connection.execute(query)}
 
     def open_file(self, source: str, *, size: int, mtime_ns: int, recipe: str, named: bool) -> int:
         """Begin reading a file; until `close_file` the ledger holds it as partly read."""
-        values = {"sha256": "", "size": size, "mtime_ns": mtime_ns, "recipe": recipe, "named": named, "reason": ""}
+        values = {"sha256": "", "size": size, "mtime_ns": mtime_ns, "recipe": recipe, "named": named, "refusals": []}
         with self.engine.begin() as connection:
             return _upsert_file(connection, source, values)
 
-    def close_file(self, source: str, *, sha256: str, reason: str = "", keep: Collection[str] = ()) -> int:
+    def close_file(
+        self, source: str, *, sha256: str, refusals: Sequence[Refusal] = (), keep: Collection[str] = ()
+    ) -> int:
         """The file is read whole: drop its documents that are not in `keep`. Returns how many were dropped."""
         with self.engine.begin() as connection:
             row = connection.execute(select(files.c.id).where(files.c.source == source)).scalar_one()
             found = connection.execute(select(documents.c.id, documents.c.source).where(documents.c.file_id == row))
             gone = [id_ for id_, name in found if name not in keep]
             self._drop_documents(connection, gone)
-            connection.execute(update(files).where(files.c.id == row).values(sha256=sha256, reason=reason))
+            connection.execute(
+                update(files)
+                .where(files.c.id == row)
+                .values(sha256=sha256, refusals=[[one.source, one.reason] for one in refusals])
+            )
             return len(gone)
 
     def touch_file(self, source: str, *, size: int, mtime_ns: int, named: bool) -> None:
@@ -218,6 +224,12 @@ class PassageStore:
             ids = result.scalars().all()
             triples = [(id_, row["heading"], row["text"]) for id_, row in zip(ids, rows, strict=True)]
             textsearch.add(connection, triples, self.analyser)
+
+
+def _file_state(row: Any) -> FileState:
+    values = dict(row._mapping)
+    refusals = tuple(Refusal(source=source, reason=reason) for source, reason in values.pop("refusals"))
+    return FileState(**values, refusals=refusals)
 
 
 def _columns(passage: Passage, document_id: int, key: str) -> dict[str, Any]:

@@ -66,7 +66,16 @@ def change(engine: Engine, id_: str, **values: Any) -> None:
 
 def begin(engine: Engine, id_: str) -> None:
     """This process has taken the run up."""
-    change(engine, id_, state="running", started=time.time(), ended=None, process=os.getpid(), error="")
+    change(
+        engine,
+        id_,
+        state="running",
+        started=time.time(),
+        ended=None,
+        process=os.getpid(),
+        born=_born(os.getpid()),
+        error="",
+    )
 
 
 def end(engine: Engine, id_: str, state: str, *, result: Any = None, error: str = "") -> None:
@@ -101,12 +110,13 @@ def folder(state: Path, id_: str) -> Path:
 
 def _run(row: Any) -> Run:
     values = dict(row._mapping)
-    if values["state"] == "running" and not _alive(values["process"]):
+    born = values.pop("born")
+    if values["state"] == "running" and not _alive(values["process"], born):
         values["state"] = "interrupted"  # its process was killed before it could say so
     return Run(**values)
 
 
-def _alive(process: int | None) -> bool:
+def _alive(process: int | None, born: int | None) -> bool:
     if not process:
         return False
     try:
@@ -115,4 +125,13 @@ def _alive(process: int | None) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    return _born(process) == born
+
+
+def _born(process: int) -> int | None:
+    """When a process began, in clock ticks since the machine did; None where /proc does not say."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[19])  # field 22 of proc(5), counted behind the name

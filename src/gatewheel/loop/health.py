@@ -119,7 +119,7 @@ def _project(start: Path) -> Iterator[Finding]:
         for name in config.names("app"):
             parts.prompt(getattr(config.table("app", name).settings, "prompt", "answer"))
         documents, passages = parts.store.totals()
-        stale = any(file.reason == "" and file.sha256 == "" for file in parts.store.files().values())
+        stale = any(file.sha256 == "" and not file.refusals for file in parts.store.files().values())
     except GatewheelError as error:
         yield Finding(area="project", state="wrong", what=error.what, cure=error.cure)
         return

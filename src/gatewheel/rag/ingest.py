@@ -20,6 +20,7 @@ from gatewheel.rag.discover import Candidate
 from gatewheel.rag.language import detect
 
 BATCH_PASSAGES = 2_048  # written in one transaction: about 2 MB of text
+KEPT_REFUSALS = 100  # of one file, to be told again while it stays unchanged
 ENCODE_PASSAGES = 512  # between two signs of life; at 50 passages a second a bar moves every ten seconds at the worst
 
 
@@ -59,10 +60,18 @@ class Ingested:
     skipped: tuple[Refusal, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Closing:
+    source: str
+    sha256: str
+    keep: set[str]
+    refusals: list[Refusal]
+
+
 @dataclass
 class _Batch:
     entries: list[tuple[int, Entry]] = field(default_factory=list)
-    closings: list[tuple[str, str, set[str]]] = field(default_factory=list)
+    closings: list[_Closing] = field(default_factory=list)
     passages: int = 0
 
     def drop(self, file_id: int) -> None:
@@ -131,15 +140,14 @@ class Ingestion:
         state, recipe = self.known.get(source), self.parts.recipes[candidate.format]
         if state and state.sha256 == sha256 and state.recipe == recipe:
             self.unchanged += state.documents
-            if state.reason:
-                self._refuse(Refusal(source=source, reason=state.reason))
+            self.skipped.extend(state.refusals)
             if (state.size, state.mtime_ns, state.named) != (size, mtime_ns, state.named or named):
                 ledger.touch_file(source, size=size, mtime_ns=mtime_ns, named=state.named or named)
             return
         file_id = ledger.open_file(
             source, size=size, mtime_ns=mtime_ns, recipe=recipe, named=named or bool(state and state.named)
         )
-        counted = self.added, self.updated, self.unchanged
+        counted, told = (self.added, self.updated, self.unchanged), len(self.skipped)
         try:
             keep = self._documents(candidate, file_id, recipe)
         except SourceError as error:
@@ -147,7 +155,7 @@ class Ingestion:
             self.removed += state.documents if state else 0
             self._give_up(candidate, file_id, sha256, str(error))
             return
-        self.batch.closings.append((source, sha256, keep))
+        self.batch.closings.append(_Closing(source, sha256, keep, self.skipped[told:]))
         if self.batch.passages >= BATCH_PASSAGES:
             self._flush()
 
@@ -158,8 +166,9 @@ class Ingestion:
             sha256 = sha256 if _digest(candidate.path) == sha256 else ""
         except OSError:
             sha256 = ""  # it went away while it was read: its bytes are not at fault and may come back
-        self.parts.ledger.close_file(candidate.source, sha256=sha256, reason=reason)
-        self._refuse(Refusal(source=candidate.source, reason=reason))
+        refusal = Refusal(source=candidate.source, reason=reason)
+        self.parts.ledger.close_file(candidate.source, sha256=sha256, refusals=[refusal])
+        self._refuse(refusal)
 
     def _documents(self, candidate: Candidate, file_id: int, recipe: str) -> set[str]:
         before = self.parts.ledger.known_documents(file_id)
@@ -200,8 +209,10 @@ class Ingestion:
         if self.parts.encoder.dimensions:
             self._encode([entry for _, entry in batch.entries])
         ledger.write(batch.entries)
-        for source, sha256, keep in batch.closings:
-            self.removed += ledger.close_file(source, sha256=sha256, keep=keep)
+        for closing in batch.closings:
+            self.removed += ledger.close_file(
+                closing.source, sha256=closing.sha256, keep=closing.keep, refusals=closing.refusals[:KEPT_REFUSALS]
+            )
         self._tell(passages=self.progress.passages + (batch.passages if not self.parts.encoder.dimensions else 0))
 
     def _encode(self, entries: Sequence[Entry]) -> None:

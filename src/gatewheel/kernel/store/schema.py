@@ -41,7 +41,7 @@ files = Table(
     Column("mtime_ns", BigInteger, nullable=False),
     Column("recipe", String(64), nullable=False),  # hash of the reader's and the chunker's settings
     Column("named", Boolean, nullable=False),  # given by name on the command line, not found through [sources]
-    Column("reason", Text, nullable=False, default=""),  # why it was skipped; empty when it was read
+    Column("refusals", JSON, nullable=False),  # [source, reason] of the file, or of records that were left out of it
 )
 
 documents = Table(
@@ -127,5 +127,6 @@ runs = Table(
     Column("machine", Text, nullable=False, default=""),
     Column("parent", String(32)),
     Column("process", Integer),
+    Column("born", BigInteger),  # when that process began, since its number may be given to another
 )
 Index("runs_created", runs.c.created)

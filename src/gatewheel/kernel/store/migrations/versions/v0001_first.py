@@ -30,7 +30,7 @@ def _documents() -> None:
         sa.Column("mtime_ns", sa.BigInteger, nullable=False),
         sa.Column("recipe", sa.String(64), nullable=False),
         sa.Column("named", sa.Boolean, nullable=False),
-        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("refusals", sa.JSON, nullable=False),
     )
     op.create_table(
         "documents",
@@ -106,6 +106,7 @@ def _ledger() -> None:
         sa.Column("machine", sa.Text, nullable=False),
         sa.Column("parent", sa.String(32)),
         sa.Column("process", sa.Integer),
+        sa.Column("born", sa.BigInteger),
     )
     op.create_index("runs_created", "runs", ["created"])
 
