@@ -208,3 +208,19 @@ def test_variants_differ_where_the_recipe_does(call: Call, home: Path) -> None:
     assert [(d["key"], d["a"], d["b"]) for d in diff["differences"]] == [("app.unsupported", "drop", "flag")]
     toml.write_text(text)
     assert call("variants", "show", "--json", schema="variants-show")["id"] == before
+
+
+def test_a_document_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", str(tmp_path)]) == 0
+    (tmp_path / "evil.txt").write_text("The vault opens at nine.\x1b]0;owned\x07 \x1b[2J\x9b31m Beware of it.\n")
+    assert run(["-C", str(tmp_path), "ingest"]) == 0
+    capsys.readouterr()
+    for words in (
+        ["search", "vault"],
+        ["ask", "When does the vault open?"],
+        ["rag", "passages", str(tmp_path / "evil.txt")],
+    ):
+        assert run(["-C", str(tmp_path), *words]) == 0
+        shown = capsys.readouterr().out
+        assert "vault" in shown
+        assert not set(shown) & set("\x1b\x07\x9b")

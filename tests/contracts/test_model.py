@@ -125,8 +125,11 @@ def test_what_was_asked_before_does_not_change_a_greedy_answer(model: Model) -> 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=["enum", "object", "array", "nested", "anyOf"])
 def test_text_under_a_schema_validates(model: Model, schema: dict[str, Any]) -> None:
-    question = ask("Ann is 42 and sure that she likes red. Answer in JSON.")
-    completion = model.chat(question, decoding=Decoding(max_tokens=160, schema=schema))
+    # one that the schema can answer: with nothing to say, a small model fills openvino's grammar with white space
+    question = "Ann is 42 and Bob is 7. Answer with a JSON array of their ages."
+    if schema.get("type") != "array":
+        question = "Ann is 42 and sure that she likes red. Answer in JSON."
+    completion = model.chat(ask(question), decoding=Decoding(max_tokens=160, schema=schema))
     jsonschema.validate(json.loads(completion.text), schema)
     assert completion.finish == "stop"
 

@@ -30,7 +30,7 @@ the ancient world. It was built in the third century before Christ."""
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache folder in which two processes, started together, found an older version's conversion and made their own."""
+    """A cache folder in which two processes found an older version's conversion and made their own, at once."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GATEWHEEL_CACHE", str(folder))

@@ -115,16 +115,17 @@ class Screen:
     def _draw(self) -> None:
         from rich.text import Text
 
-        self._live.update(Text(self._checked + " ").append(self._draft, style="dim"))
+        self._live.update(
+            Text(render.printable(self._checked) + " ").append(render.printable(self._draft), style="dim")
+        )
 
 
 def show(answer: Answer) -> None:
     """A finished answer: its text, then the quotes behind its markers, or the nearest passages."""
-    click.echo(answer.answer)
+    render.tell(answer.answer)
     for citation in answer.citations:
-        click.echo(f"\n{click.style(f'[{citation.n}]', bold=True)} ", nl=False)
-        click.echo(render.place(citation.source, citation.span, citation.page))
-        click.echo(click.style(f'    "{render.shorten(" ".join(citation.quote.split()), 400)}"', dim=True))
+        render.tell(f"\n[{citation.n}] {render.place(citation.source, citation.span, citation.page)}", bold=True)
+        render.tell(f'    "{render.shorten(" ".join(citation.quote.split()), 400)}"', dim=True)
     if answer.abstained and answer.passages:
         _nearest(answer.passages)
 

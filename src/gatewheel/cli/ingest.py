@@ -33,7 +33,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], as_json: bool, **
         render.emit(shape)
         return
     for skipped in shape.skipped:
-        click.echo(f"skipped {skipped.source}: {skipped.reason}", err=True)
+        render.tell(f"skipped {skipped.source}: {skipped.reason}", err=True)
     click.echo(
         f"{shape.documents} documents, {shape.passages} passages: {shape.added} added, {shape.updated} updated, "
         f"{shape.removed} removed, {shape.unchanged} unchanged, {len(shape.skipped)} skipped in {shape.seconds:.1f} s"

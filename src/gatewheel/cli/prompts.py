@@ -61,7 +61,7 @@ def list_(context: click.Context, /, as_json: bool) -> None:
         out.emit(PromptList(prompts=rows))
         return
     for row in rows:
-        click.echo(f"{row.name:16} {row.sha256[:12]}  {row.description}")
+        out.tell(f"{row.name:16} {row.sha256[:12]}  {row.description}")
 
 
 @command.command()
@@ -75,7 +75,7 @@ def show(context: click.Context, /, name: str, as_json: bool) -> None:
     if as_json:
         out.emit(PromptShow(name=prompt.name, sha256=prompt.sha256, system=prompt.system, user=prompt.user))
         return
-    click.echo(f"system: {prompt.system}\n\n{prompt.user}")
+    out.tell(f"system: {prompt.system}\n\n{prompt.user}")
 
 
 @command.command()
@@ -93,5 +93,5 @@ def render(context: click.Context, /, name: str, question: str, as_json: bool) -
         out.emit(Rendered(messages=[{"role": m.role, "content": m.content} for m in found]))
         return
     for message in found:
-        click.echo(click.style(f"── {message.role}", bold=True))
-        click.echo(message.content)
+        out.tell(f"── {message.role}", bold=True)
+        out.tell(message.content)

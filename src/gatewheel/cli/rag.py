@@ -67,5 +67,5 @@ def passages(context: click.Context, /, file: str, chunker: str, as_json: bool) 
         return
     for passage in found:
         where = render.place(passage.source, passage.span, passage.page)
-        click.echo(click.style(f"── {where}, {passage.tokens} tokens  {passage.heading}", dim=True))
-        click.echo(passage.text)
+        render.tell(f"── {where}, {passage.tokens} tokens  {passage.heading}", dim=True)
+        render.tell(passage.text)

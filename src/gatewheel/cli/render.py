@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ from gatewheel.kernel.errors import ProjectError
 if TYPE_CHECKING:
     from gatewheel.kernel.nouns import Hit
     from gatewheel.loop.project import Project
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; its schema: `gatewheel schemas`.")
 
@@ -40,9 +43,19 @@ def project(context: click.Context) -> Iterator[Project]:
         opened.close()
 
 
+def tell(text: str, *, err: bool = False, nl: bool = True, **style: bool) -> None:
+    """Text for people. What documents and models wrote must not steer the terminal, so control characters go."""
+    click.echo(click.style(printable(text), **style), err=err, nl=nl)
+
+
+def printable(text: str) -> str:
+    """Text without control characters other than line breaks and tabs (ECMA-48's C0 and C1, and DEL)."""
+    return _CONTROL.sub("", text)
+
+
 def say(text: str) -> None:
     """One line of news on stderr."""
-    click.echo(click.style(f"… {text}", dim=True), err=True)
+    tell(f"… {text}", err=True, dim=True)
 
 
 def place(source: str, span: tuple[int, int], page: int | None) -> str:
@@ -113,10 +126,10 @@ def passage(number: int, hit: Hit) -> None:
     """A passage for people: where it is, its headings, its text in short."""
     found = hit.passage
     where = place(found.source, found.span, found.page)
-    click.echo(f"{click.style(f'{number}.', bold=True)} {where}  {click.style(f'{hit.score:.4f}', dim=True)}")
+    tell(f"{number}. {where}  {hit.score:.4f}", bold=True)
     if found.heading:
-        click.echo(click.style(f"   {found.heading}", dim=True))
-    click.echo(f"   {shorten(' '.join(found.text.split()), 300)}\n")
+        tell(f"   {found.heading}", dim=True)
+    tell(f"   {shorten(' '.join(found.text.split()), 300)}\n")
 
 
 def shorten(text: str, width: int) -> str:

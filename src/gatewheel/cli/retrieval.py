@@ -66,4 +66,4 @@ def explain(context: click.Context, /, query: str, k: int, where: str, as_json: 
     for at, (row, hit) in enumerate(zip(rows, hits, strict=True), start=1):
         bm25, dense = (row.ranks.get(name, "–") for name in ("bm25", "dense"))
         where_ = render.place(row.source, row.span, hit.passage.page)
-        click.echo(f"{at:4}  {bm25:>4}  {dense:>5}  {row.similarity:6.3f}  {where_}")
+        render.tell(f"{at:4}  {bm25:>4}  {dense:>5}  {row.similarity:6.3f}  {where_}")

@@ -56,7 +56,7 @@ def list_(context: click.Context, /, limit: int, as_json: bool) -> None:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(trace.created))
         state = "abstained" if trace.abstained else "answered"
         question = render.shorten(" ".join(trace.question.split()), 70)
-        click.echo(f"{trace.id[:12]}  {when}  {state:9} {trace.seconds:6.2f} s  {question}")
+        render.tell(f"{trace.id[:12]}  {when}  {state:9} {trace.seconds:6.2f} s  {question}")
 
 
 @command.command()
@@ -76,7 +76,7 @@ def show(context: click.Context, /, trace: str, as_json: bool) -> None:
     if as_json:
         render.emit(TraceShow(**asdict(one)))
         return
-    click.echo(
+    render.tell(
         f"{one.question}\n\n{one.answer}\n\nvariant {one.variant[:12]}, {one.input_tokens} tokens in, ", nl=False
     )
     click.echo(f"{one.output_tokens} out, {one.seconds:.2f} s\n")

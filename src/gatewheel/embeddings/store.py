@@ -22,6 +22,7 @@ from gatewheel.kernel.store.schema import documents, files, meta, passages, vect
 if TYPE_CHECKING:
     from gatewheel.kernel.ports import Vectors
 
+PIECE = 1 << 20  # characters that are compressed at a time
 BATCH = 500  # values per IN list; SQLite allows 32,766, older builds 999
 
 
@@ -213,7 +214,7 @@ class PassageStore:
             "language": document.language,
             "pages": list(document.pages),
             "meta": dict(document.meta),
-            "text": zlib.compress(document.text.encode("utf-8"), level=1),
+            "text": _compressed(document.text),
         }
         key = connection.execute(insert(documents).values(**values)).inserted_primary_key
         document_id = key[0] if key else 0
@@ -230,6 +231,12 @@ def _file_state(row: Any) -> FileState:
     values = dict(row._mapping)
     refusals = tuple(Refusal(source=source, reason=reason) for source, reason in values.pop("refusals"))
     return FileState(**values, refusals=refusals)
+
+
+def _compressed(text: str) -> bytes:
+    packer = zlib.compressobj(level=1)
+    pieces = (text[at : at + PIECE].encode("utf-8") for at in range(0, len(text), PIECE))
+    return b"".join([*map(packer.compress, pieces), packer.flush()])
 
 
 def _columns(passage: Passage, document_id: int, key: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from gatewheel.kernel.ports import Chunker, Encoder, Entry, FileState, Ledger, R
 from gatewheel.rag.discover import Candidate
 from gatewheel.rag.language import detect
 
+PIECE = 1 << 20  # characters that are encoded at a time
 BATCH_PASSAGES = 2_048  # written in one transaction: about 2 MB of text
 KEPT_REFUSALS = 100  # of one file, to be told again while it stays unchanged
 ENCODE_PASSAGES = 512  # between two signs of life; at 50 passages a second a bar moves every ten seconds at the worst
@@ -276,7 +277,10 @@ def _passage(document: Document, chunk: Chunk) -> Passage:
 
 def _document_digest(document: Document, recipe: str) -> str:
     head = json.dumps([document.title, dict(document.meta), recipe], sort_keys=True, default=str)
-    return hashlib.sha256(f"{head}\0{document.text}".encode("utf-8", "surrogatepass")).hexdigest()
+    digest = hashlib.sha256(f"{head}\0".encode("utf-8", "surrogatepass"))
+    for at in range(0, len(document.text), PIECE):  # whole, a text of 90 MB with one emoji would cost 450 MB more
+        digest.update(document.text[at : at + PIECE].encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LONGEST_WORD = 100  # WordPiece answers a longer word with one [UNK], which would make a 10 MB word "one token"
 UNKNOWN_STEP = 4  # so inside such a word every four characters count as one, the mean of English text
 LONGEST_CLUSTER = 32
+BLOCK = 1 << 20
 
 _WORD = re.compile(r"\S+")
 _WHITE = re.compile(r"\s*")
@@ -118,12 +119,21 @@ def _is_second_of_a_flag(text: str, offset: int) -> bool:
 
 def _with_long_words(text: str, starts: Offsets) -> Offsets:
     """The starts, with more of them inside words that the encoder took for one unknown token or for none."""
-    edges = np.concatenate(([0], starts, [len(text)]))
-    gaps = np.flatnonzero(np.diff(edges) > LONGEST_WORD)
     extra = [
         np.arange(word.start(), word.end(), UNKNOWN_STEP, dtype=np.int64)
-        for gap in gaps
-        for word in _WORD.finditer(text, int(edges[gap]), int(edges[gap + 1]))
-        if word.end() - word.start() > LONGEST_WORD or word.start() > edges[gap]
+        for start, end in _gaps(starts, len(text))
+        for word in _WORD.finditer(text, start, end)
+        if word.end() - word.start() > LONGEST_WORD or word.start() > start
     ]
     return np.unique(np.concatenate([starts, *extra])) if extra else starts
+
+
+def _gaps(starts: Offsets, end: int) -> Iterator[Span]:
+    """Neighbours that are further apart than LONGEST_WORD, the text's ends included."""
+    last = 0
+    for at in range(0, len(starts) + 1, BLOCK):  # at once, 20 million tokens would need 300 MB more
+        stop = [end] if at + BLOCK > len(starts) else starts[:0]
+        edges = np.concatenate(([last], starts[at : at + BLOCK], stop))
+        for gap in np.flatnonzero(np.diff(edges) > LONGEST_WORD):
+            yield int(edges[gap]), int(edges[gap + 1])
+        last = edges[-1]
