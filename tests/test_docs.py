@@ -24,6 +24,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 def test_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     folder = tmp_path
+    (folder / "README.md").write_bytes((ROOT / "README.md").read_bytes())  # the reader stands in a checkout
     for kind, text in blocks(page):
         if kind == "python":
             done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True)
