@@ -59,8 +59,8 @@ def _sample(folder: Path) -> list[Path]:
     target = folder / "docs"
     written = []
     for path in sorted(source.glob("*.md")):
-        if path.stem == "tutorial":
-            continue  # it spells out the questions that a newcomer asks, so it would answer them with themselves
+        if path.stem in ("tutorial", "reference"):
+            continue  # one spells out the questions that a newcomer asks, the other is tables: poor things to ask
         copy = target / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         if not copy.exists():

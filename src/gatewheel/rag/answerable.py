@@ -109,7 +109,8 @@ def best_sentence(
             if len(window.rows) > 1:
                 continue
             score = covered(asked.content, window.stems, weight) + cosine + near
-            if window.asks:  # a question in the document, as in a list of them: what follows answers it
+            # a question in the document, or a heading that echoes the one asked: what follows answers it
+            if window.asks or window.stems <= frozenset(asked.content):
                 inherited = score
                 continue
             score = max(score, inherited) + 0.1 * _type(question, asked, window)
