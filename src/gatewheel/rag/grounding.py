@@ -147,6 +147,8 @@ def _best(
     best = UNCHECKABLE
     for index, piece in enumerate(evidence):
         for window, cosine in zip(piece.windows, piece.cosines(vector), strict=True):
+            if window.asks:
+                continue
             score = probability(features(claim, window, piece, weight, cosine), coefficients)
             if score > best.score:
                 start = offsets[index]

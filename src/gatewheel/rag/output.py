@@ -27,6 +27,7 @@ _STEP = re.compile(rf"\s(?=\S)|[{_WIDE}](?=[^\W_])")
 _LINE_MARKS = re.compile(r"^[ \t]*(?:(?:>|#{1,6}|[-*+])[ \t]+)+", re.MULTILINE)
 _CELLS = re.compile(r"[ \t]*\|[ \t]*")
 _EMPHASIS = re.compile(r"\*\*|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)")
+_TALK = frozenset(("answer", "question", "text", "passag", "accord", "document"))  # stems of talk about the task
 _END = re.compile(r"([.!?。！？।…]+[\"'”’)\]]*)\s*$")
 
 
@@ -167,7 +168,9 @@ class Prose:
     def _check(self, raw: str) -> None:
         text = _OWN_MARKER.sub("", raw).strip()
         # a small model repeats itself, and the question; neither says anything
-        if frozenset(read(text).content) <= self._asked or any(sentence.text == text for sentence in self.sentences):
+        if frozenset(read(text).content) <= self._asked | _TALK or any(
+            sentence.text == text for sentence in self.sentences
+        ):
             return
         sentence = self.evidence.judge(text)
         if sentence.supported:
