@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class Lab:
             lambda text, above: prepare(text, above, self.encoder)
         )
 
-    def rows(self, name: str) -> list[dict]:
+    def rows(self, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.data / f"{name}.jsonl").open(encoding="utf-8")]
 
 
@@ -269,7 +270,7 @@ def answerability(lab: Lab, count: int) -> None:
     print("n reporting:", dict(Counter(row.kind for row in rows if row.reporting)))
 
 
-def _asked(lab: Lab, corpus: Corpus, row: dict) -> tuple[bool, dict[str, float]]:
+def _asked(lab: Lab, corpus: Corpus, row: dict[str, Any]) -> tuple[bool, dict[str, float]]:
     vector = lab.encoder.encode([row["question"]])[0]
     hits = corpus.search(row["question"], vector)
     evidence = [lab.ready(corpus.passages[i][2], corpus.passages[i][1]) for i, _ in hits]

@@ -113,7 +113,10 @@ class FileState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """A document ready to be written: its passages, for each the text that the encoder sees, and its vector's key."""
+    """A document ready to be written: its passages, for each the text that the encoder sees, and its vector's key.
+
+    `contexts` is empty when the encoder is `none`.
+    """
 
     document: Document
     sha256: str

@@ -199,8 +199,9 @@ class Ingestion:
 
     def _entry(self, document: Document, digest: str) -> Entry:
         chunks = self.parts.chunker.split(document, tokens=self.parts.encoder)
-        contexts = tuple(context(document, chunk) for chunk in chunks)
-        keys = tuple(hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest() for text in contexts)
+        keys = tuple(_key(context(document, chunk)) for chunk in chunks)
+        # only an encoder reads them; for a text of 90 MB they are another 120 MB
+        contexts = tuple(context(document, chunk) for chunk in chunks) if self.parts.encoder.dimensions else ()
         passages = tuple(passages_of(document, chunks))
         return Entry(document=document, sha256=digest, passages=passages, contexts=contexts, keys=keys)
 
@@ -246,6 +247,10 @@ def context(document: Document, chunk: Chunk) -> str:
         headings = headings[1:]
     text = document.text[chunk.start : chunk.end]
     return f"{' > '.join(headings)}\n{text}" if headings else text
+
+
+def _key(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
 
 
 def _titled(document: Document, chunk: Chunk) -> Chunk:

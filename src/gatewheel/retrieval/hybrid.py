@@ -22,8 +22,8 @@ class Settings(BaseModel):
     """`[retriever.<name>] use = "hybrid"`"""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    fusion: Literal["rrf", "minmax"] = Field("rrf", description="How the two rankings become one.")
-    depth: int = Field(50, ge=1, le=10_000, description="Candidates taken from each ranking.")
+    fusion: Literal["rrf", "minmax"] = Field("minmax", description="How the two rankings become one.")
+    depth: int = Field(100, ge=1, le=10_000, description="Candidates taken from each ranking.")
     dense_weight: float = Field(0.5, ge=0, le=1, description="Share of the dense ranking; BM25 has the rest.")
 
 
