@@ -122,7 +122,7 @@ def test_without_an_encoder_it_is_bm25(passages: Any, weight: float) -> None:
 
 
 def test_hits_say_where_each_retriever_had_them(passages: Any) -> None:
-    hits = made("hybrid", passages).retrieve("What does a gate decide about a variant?", k=8)
+    hits = made("hybrid", passages, fusion="rrf").retrieve("What does a gate decide about a variant?", k=8)
     assert ids(hits)[0] == "0"
     words = ids(made("bm25", passages).retrieve("What does a gate decide about a variant?", k=50))
     meaning = made("dense", passages).retrieve("What does a gate decide about a variant?", k=50)
