@@ -17,6 +17,7 @@ check: $(VENV)/developed  ## style, types, floors
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest tests/test_shape.py
 
 bench: $(VENV)/developed  ## all benchmarks; see docs/benchmarks.md
 	benchmarks/all.sh

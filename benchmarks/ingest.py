@@ -111,7 +111,7 @@ def _measure(name: str, folder: Path) -> dict[str, Any]:
         "passages": passages,
         "documents": len(files),
         "bytes": sum(path.stat().st_size for path in files),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
         "ndcg": _quality(json.loads((folder / "questions.json").read_text()), find),
     }
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from report import Table, parser, show
 from sets import SEED, SETS, documents
 
+KB = 1024 / 1e6  # a kB of /proc in MB
 FILE_MB = 10
 LARGE_MB = 90
 POINTS = 10  # of the curve that is printed
@@ -71,8 +72,8 @@ def _watch(child: subprocess.Popen[str]) -> tuple[list[float], float]:
         text = Path(f"/proc/{child.pid}/status").read_text()
         found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", text, re.MULTILINE))
         if found:  # a process that is ending has neither
-            curve.append(int(found["VmRSS"]) / 1024)
-            peak = max(peak, int(found["VmHWM"]) / 1024)
+            curve.append(int(found["VmRSS"]) * KB)
+            peak = max(peak, int(found["VmHWM"]) * KB)
         time.sleep(1)
     return curve, peak
 

@@ -36,7 +36,8 @@ def langchain_retrievers(rows: Sequence[dict[str, Any]], *, k: int, cache: Path)
     from langchain_community.vectorstores import FAISS
     from langchain_core.documents import Document
 
-    whole = [Document(f"{row['title']}\n{row['text']}", metadata={"id": row["id"]}) for row in rows]
+    # on a line of its own its splitter would make the title a passage, which all pages of an article then share
+    whole = [Document(f"{row['title']}: {row['text']}", metadata={"id": row["id"]}) for row in rows]
     passages = _splitter().split_documents(whole)
     embeddings = langchain_embeddings()
     if not cache.exists():

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-ROOMS = {"models", "rag", "retrieval", "embeddings", "prompts"}
+FLOORS = {"kernel", "loop", "cli", "sample"}  # every other package is a room or a material
+ROOMS = {path.parent.name for path in (ROOT / "src" / "gatewheel").glob("*/__init__.py")} - FLOORS
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -38,6 +40,18 @@ def test_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
                 continue  # these build the environment that this very test runs in
             done = subprocess.run(line, shell=True, cwd=folder, env=environment, capture_output=True)
             assert done.returncode == 0, f"$ {line}\n{done.stdout.decode()}{done.stderr.decode()}"
+
+
+def test_configuration_in_the_pages_is_sound(tmp_path: Path) -> None:
+    from gatewheel.kernel import config
+
+    defaults = config.validate({}, tmp_path / "gatewheel.toml")
+    for page in PAGES:
+        for text in re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+            loaded = config.validate(tomllib.loads(text), tmp_path / page.name)
+            for kind, name in loaded.tables.keys() - defaults.tables.keys():
+                used = kind == "app" or f'"{name}"' in text
+                assert used, f"{page.name}: nothing refers to [{kind}.{name}]"
 
 
 def test_links_between_pages_lead_somewhere() -> None:

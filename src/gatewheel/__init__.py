@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "init", "open"]
+__all__ = ["GatewheelError", "Question", "UserError", "__version__", "init", "open"]
 
 if TYPE_CHECKING:
+    from gatewheel.kernel.errors import GatewheelError, UserError
     from gatewheel.loop.project import init, open  # noqa: A004 (gw.open)
+    from gatewheel.rag.question import Question
 
 
 def __getattr__(name: str) -> Any:
@@ -22,4 +24,12 @@ def __getattr__(name: str) -> Any:
         from gatewheel.loop import project
 
         return getattr(project, name)
+    if name in ("GatewheelError", "UserError"):
+        from gatewheel.kernel import errors
+
+        return getattr(errors, name)
+    if name == "Question":
+        from gatewheel.rag.question import Question
+
+        return Question
     raise AttributeError(f"module 'gatewheel' has no attribute '{name}'")

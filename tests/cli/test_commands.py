@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -224,3 +226,59 @@ def test_a_document_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.Cap
         shown = capsys.readouterr().out
         assert "vault" in shown
         assert not set(shown) & set("\x1b\x07\x9b")
+
+
+def test_schema_gives_json_alone_and_says_what_nothing_supports(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"code": {"enum": ["4711"]}, "colour": {"enum": ["magenta"]}},
+        "required": ["code", "colour"],
+        "additionalProperties": False,
+    }
+    file = tmp_path / "schema.json"
+    file.write_text(json.dumps(schema))
+    out, err = call("ask", "What is the door code of the archive?", "--schema", str(file))
+    assert json.loads(out) == {"code": "4711", "colour": "magenta"}
+    assert '[1] $.code: "4711"' in err
+    assert '[unsupported] $.colour: "magenta"' in err
+    out, err = call("ask", "Who won the chess world championship in 1972?", "--schema", str(file))
+    assert json.loads(out) is None
+    assert "do not say" in err
+
+
+def test_chat_understands_a_question_with_those_before_it(home: Path) -> None:
+    asked = "Who has the key of the cellar?\nAnd what is the door code of the archive?\n\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "gatewheel", "-C", str(home), "chat", "--json"],
+        input=asked,
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    for line in lines:
+        jsonschema.validate(line, schemas.schema("chat"))
+    assert "Ines" in lines[0]["answer"]
+    assert "4711" in lines[1]["answer"]
+
+
+def test_nothing_of_a_question_is_written_when_traces_are_off(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", str(tmp_path)]) == 0
+    (tmp_path / "a.md").write_text("The pump is in hall nine.\n")
+    with (tmp_path / "gatewheel.toml").open("a") as file:
+        file.write("\n[trace]\nstore = false\n")
+    assert run(["-C", str(tmp_path), "ingest"]) == 0
+    capsys.readouterr()  # what ingestion said
+    assert run(["-C", str(tmp_path), "ask", "Where is the Zanzibarpump?", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trace"] is None
+    for path in (tmp_path / ".gatewheel").rglob("*"):
+        assert not path.is_file() or b"Zanzibarpump" not in path.read_bytes(), path
+
+
+def test_an_argument_that_is_no_text_is_a_mistake(call: Call) -> None:
+    _, err = call("ask", "caf\udce9?", code=1)
+    assert "not UTF-8" in err

@@ -181,11 +181,12 @@ def test_every_value_of_a_json_answer_is_checked_and_none_is_dropped() -> None:
     assert json.loads(output.text) == draft
     assert not output.abstained
     assert [(s.text, s.supported) for s in output.sentences] == [
-        ("$.valve: main valve", True),
-        ("$.pump.litres: 1,200", True),
-        ("$.pump.name: unknown", False),
-        ("$.list[0]: green", True),
+        ('$.valve: "main valve"', True),
+        ('$.pump.litres: "1,200"', True),
+        ('$.pump.name: "unknown"', False),
+        ('$.list[0]: "green"', True),
         ("$.list[1]: 1994", True),
+        ("$.list[2]: true", False),
     ]
     assert [citation.quote for citation in output.citations] == ["main valve", "1,200", "green", "1994"]
     assert fields('{"valve": "blue"}').text == NOTHING

@@ -25,7 +25,12 @@ SHOWN = 3  # nearest passages under an abstention
 @click.argument("question")
 @click.option("--where", default="", metavar="FILTER", help='Metadata filter, e.g. "path~=guide/ and lang=en".')
 @click.option("--app", default="main", show_default=True, help="Which [app.*] answers.")
-@click.option("--schema", "schema_file", type=click.Path(path_type=Path), help="JSON Schema: the answer is JSON.")
+@click.option(
+    "--schema",
+    "schema_file",
+    type=click.Path(path_type=Path),
+    help="JSON Schema: the answer is JSON that validates; null when the documents do not say.",
+)
 @click.option("--timing", is_flag=True, help="Show where the time went.")
 @render.json_option
 @click.pass_context
@@ -52,8 +57,10 @@ def command(
             answer = project.ask(asked, app=app, listener=screen.listener, recorder=recorder)
     if as_json:
         render.emit(shapes.asked(answer))
-        return
-    show(answer)
+    elif schema_file:
+        show_fields(answer)
+    else:
+        show(answer)
     if timing:
         for span in recorder.spans:
             click.echo(click.style(f"{span.name:16} {span.seconds:7.3f} s", dim=True), err=True)
@@ -118,6 +125,21 @@ class Screen:
         self._live.update(
             Text(render.printable(self._checked) + " ").append(render.printable(self._draft), style="dim")
         )
+
+
+def show_fields(answer: Answer) -> None:
+    """JSON alone on stdout, `null` for an abstention; on stderr what supports each value, or that nothing does."""
+    click.echo("null" if answer.abstained else answer.answer)
+    if answer.abstained:
+        render.tell(answer.answer, err=True)
+        return
+    quotes = {citation.n: citation for citation in answer.citations}
+    for sentence in answer.sentences:
+        if sentence.citation is None:
+            render.tell(f"[unsupported] {sentence.text}", err=True)
+        else:
+            at = quotes[sentence.citation]
+            render.tell(f"[{at.n}] {sentence.text} ({render.place(at.source, at.span, at.page)})", err=True)
 
 
 def show(answer: Answer) -> None:

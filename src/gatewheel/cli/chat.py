@@ -35,7 +35,7 @@ def command(context: click.Context, /, where: str, app: str, as_json: bool) -> N
             except UserError as error:
                 if not people:
                     raise
-                click.echo(f"{error}", err=True)
+                render.tell(f"{error}", err=True)
                 continue
             if as_json:
                 render.emit_line(shapes.asked(answer))

@@ -38,4 +38,4 @@ def encode(context: click.Context, /, texts: tuple[str, ...], as_json: bool) -> 
         return
     click.echo(f"encoder {encoder.id[:12]}, {encoder.dimensions} dimensions")
     for text, row in zip(texts, rows, strict=True):
-        click.echo(f"{float(row @ rows[0]):7.4f}  {text}")
+        render.tell(f"{float(row @ rows[0]):7.4f}  {text}")

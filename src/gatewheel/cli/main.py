@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import traceback
+from pathlib import Path
 
 import click
 
@@ -71,6 +72,8 @@ class Commands(click.Group):
 @click.pass_context
 def cli(context: click.Context, project: str) -> None:
     """Answers from your own documents, with citations, on your own machine."""
+    if not Path(project).is_dir() and context.invoked_subcommand != "init":
+        raise UserError(f"-C {project} is no folder", cure="name the folder of a project")
     context.obj = project
 
 
@@ -84,6 +87,10 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     as_json = "--json" in arguments
     try:
+        for argument in arguments:
+            if not argument.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in argument):
+                shown = argument.encode("utf-8", "replace").decode("utf-8")
+                raise UserError(f"the argument '{shown}' is not UTF-8", cure="use a terminal with a UTF-8 locale")
         code = cli.main(args=arguments, prog_name="gatewheel", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as help_:
@@ -108,9 +115,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _tell(what: str, cure: str, code: int, as_json: bool) -> int:
+    from gatewheel.cli.render import printable
+
     what, cure = " ".join(what.split()), " ".join(cure.split())
     if as_json:
         click.echo(json.dumps({"error": what, "cure": cure, "exit_code": code}, ensure_ascii=False), err=True)
     else:
-        click.echo(f"gatewheel: {what}{'; ' + cure if cure else ''}", err=True)
+        click.echo(printable(f"gatewheel: {what}{'; ' + cure if cure else ''}"), err=True)
     return code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatewheel.cli import render
+from gatewheel.models.catalogue import Entry
 
 if TYPE_CHECKING:
     from gatewheel.kernel.config import Config
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class ModelList:
     """`gatewheel models list` and `show`: prices in US dollars per million tokens, size in bytes, null when unknown."""
 
-    models: list[dict[str, Any]]
+    models: list[Entry]
 
 
 @click.group()
@@ -34,7 +35,7 @@ def list_(context: click.Context, /, as_json: bool) -> None:
 
     entries = catalogue.list_models(_own(context))
     if as_json:
-        render.emit(ModelList(models=[asdict(entry) for entry in entries]))
+        render.emit(ModelList(models=entries))
         return
     head = ("name", "here", "licence", "context", "size", "$/M in, out", "tokens/s read, written")
     rows = [
@@ -68,11 +69,11 @@ def show(context: click.Context, /, name: str, measure: bool, as_json: bool) -> 
         choose(own.get("weights", name), on_progress=render.say, refresh=True)
         entry = catalogue.show(name, _own(context))
     if as_json:
-        render.emit(ModelList(models=[asdict(entry)]))
+        render.emit(ModelList(models=[entry]))
         return
     for key, value in asdict(entry).items():
         if value not in (None, "", {}, ()):
-            click.echo(f"{key:16} {value}")
+            render.tell(f"{key:16} {value}")
 
 
 def _own(context: click.Context) -> dict[str, Any]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from gatewheel.kernel.nouns import Hit
     from gatewheel.loop.project import Project
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# ECMA-48's C0 and C1 and DEL, and the signs that turn the direction of what follows
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; its schema: `gatewheel schemas`.")
 
@@ -49,7 +50,7 @@ def tell(text: str, *, err: bool = False, nl: bool = True, **style: bool) -> Non
 
 
 def printable(text: str) -> str:
-    """Text without control characters other than line breaks and tabs (ECMA-48's C0 and C1, and DEL)."""
+    """Text without control characters other than line breaks and tabs."""
     return _CONTROL.sub("", text)
 
 
@@ -79,12 +80,12 @@ def _bar() -> Iterator[Callable[[Mapping[str, Any]], None]]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.fields[files]}"),
+        TextColumn("{task.fields[files]}", markup=False),
         BarColumn(),
         DownloadColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[current]}"),
+        TextColumn("{task.fields[current]}", markup=False),
     )
     began = time.monotonic()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -98,7 +99,7 @@ def _bar() -> Iterator[Callable[[Mapping[str, Any]], None]]:
                     completed=now["bytes"],
                     files=f"{now['files']}/{now['total_files']} files",
                     rate=_rate(now, began),
-                    current=str(now["current"])[-40:],
+                    current=printable(str(now["current"]))[-40:],
                 )
 
         yield show

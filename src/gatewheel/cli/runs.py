@@ -90,6 +90,8 @@ def watch(context: click.Context, /, run: str, as_json: bool) -> None:
             bar(found.progress)
             time.sleep(0.2)
             found = runs.get(project.parts.engine, found.id)
+    if found.state == "interrupted":
+        raise UserError(f"nobody executes run {found.id}", cure=f"run `gatewheel runs resume {found.id}`")
     _show(RunShow(**asdict(found)), as_json)
 
 
@@ -121,8 +123,6 @@ def resume(context: click.Context, /, run: str, as_json: bool) -> None:
 
     with render.project(context) as project, render.ingest_bar(quiet=as_json) as bar:
         found = runs.get(project.parts.engine, run)
-        if found.state in ("done", "running"):
-            raise UserError(f"run {found.id} is {found.state}", cure="nothing is left to resume")
         running.watch(project, found.id, on_progress=bar)
         found = runs.get(project.parts.engine, found.id)
     _show(RunShow(**asdict(found)), as_json)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import click
 
 from gatewheel.cli import render
 from gatewheel.kernel.errors import UserError, did_you_mean
+from gatewheel.kernel.nouns import SpanRecord
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,14 +26,14 @@ class TraceShow:
     seconds: float
     input_tokens: int
     output_tokens: int
-    spans: list[dict[str, Any]]
+    spans: list[SpanRecord]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TraceList:
     """`gatewheel traces list`: each as `traces show` has it."""
 
-    traces: list[dict[str, Any]]
+    traces: list[TraceShow]
 
 
 @click.group()
@@ -50,7 +50,7 @@ def list_(context: click.Context, /, limit: int, as_json: bool) -> None:
     with render.project(context) as project:
         found = project.traces(limit=limit)
     if as_json:
-        render.emit(TraceList(traces=[asdict(trace) for trace in found]))
+        render.emit(TraceList(traces=[TraceShow(**asdict(trace)) for trace in found]))
         return
     for trace in found:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(trace.created))

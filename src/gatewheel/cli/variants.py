@@ -100,7 +100,7 @@ def show(context: click.Context, /, variant: str, as_json: bool) -> None:
         return
     click.echo(found.id)
     click.echo(json.dumps(found.recipe, indent=2, ensure_ascii=False))
-    click.echo(f"\n{prompt}")
+    render.tell(f"\n{prompt}")
 
 
 @command.command()
@@ -121,8 +121,8 @@ def diff(context: click.Context, /, a: str, b: str, as_json: bool) -> None:
         render.emit(VariantDiff(a=left.id, b=right.id, differences=found))
         return
     for one in found:
-        click.echo(f"{one.key}: {one.a!r} → {one.b!r}")
+        render.tell(f"{one.key}: {one.a!r} → {one.b!r}")
     for line in difflib.unified_diff(before, after, "a", "b", lineterm=""):
-        click.echo(line)
+        render.tell(line)
     if not found:
         click.echo("They are the same.")

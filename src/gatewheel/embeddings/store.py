@@ -1,4 +1,4 @@
-"""The passages of a project with their vectors and terms: written in one transaction, so that a kill loses nothing.
+"""The passages of a project: a document, its passages and their terms in one transaction, vectors before them.
 
 Knows nothing about files being read or questions being asked.
 """

@@ -20,9 +20,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 
 from gatewheel.kernel import runs
+from gatewheel.kernel.config import STATE_FOLDER
 from gatewheel.kernel.errors import Cancelled, GatewheelError, UserError
 
 POLL = 0.1  # seconds between two looks at a run's progress
@@ -39,37 +40,35 @@ def perform(
     worker: str,
     on_progress: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> runs.Run:
-    """Execute a queued or interrupted run to its end in a child process running the module `worker`.
+    """Execute a run that is not done to its end, in a child process running the module `worker`.
 
-    Raises Cancelled on Ctrl-C, UserError or GatewheelError with the child's own message when it failed.
+    Raises Cancelled on Ctrl-C, UserError or GatewheelError with the child's own message when it failed, UserError when
+    the run is done or another process executes it.
     """
-    dbos = _launch(engine, root)
-    from dbos import SetWorkflowID
-
-    attempt, pending = _attempt(dbos, id_)
-    if pending:
-        handle = dbos.resume_workflow(attempt)
-    else:
-        with SetWorkflowID(attempt):
-            handle = dbos.start_workflow(_workflow(), str(root), id_, worker)
-    waiter = threading.Thread(target=_quietly, args=(handle.get_result,), daemon=True)
-    waiter.start()
+    runs.claim(engine, id_)
     try:
+        waiter = _start(engine, id_, root=root, worker=worker)
         while waiter.is_alive():
             waiter.join(POLL)
             if on_progress:
                 on_progress(runs.get(engine, id_).progress)
     except KeyboardInterrupt:
         stop(engine, id_)
-        waiter.join(GRACE)
         raise Cancelled(f"stopped; what was finished stays. Go on with `gatewheel runs resume {id_}`") from None
+    finally:
+        runs.let_go(engine, id_)
     return _outcome(runs.get(engine, id_), root)
 
 
 def stop(engine: Engine, id_: str) -> None:
     """Ask the process of a run to finish its transaction and end; kill it after a grace period."""
+    if runs.call_off(engine, id_):
+        # whoever has not begun by now never will; a child of ours need not even finish its imports
+        if child := _children.get(id_):
+            child.terminate()
+        return
     run = runs.get(engine, id_)
-    if run.state in ("done", "failed", "cancelled"):
+    if run.state in runs.ENDED:
         return
     if run.process and run.state == "running":
         with contextlib.suppress(ProcessLookupError):
@@ -93,6 +92,22 @@ def exclusive(state: Path) -> Iterator[None]:
         yield
 
 
+def _start(engine: Engine, id_: str, *, root: Path, worker: str) -> threading.Thread:
+    """Begin the workflow of a run; the thread lives until it ends."""
+    dbos = _launch(engine, root)
+    from dbos import SetWorkflowID
+
+    attempt, pending = _attempt(dbos, id_)
+    if pending:
+        handle = dbos.resume_workflow(attempt)
+    else:
+        with SetWorkflowID(attempt):
+            handle = dbos.start_workflow(_workflow(), str(root), id_, worker)
+    waiter = threading.Thread(target=_quietly, args=(handle.get_result,), daemon=True)
+    waiter.start()
+    return waiter
+
+
 def _attempt(dbos: Any, id_: str) -> tuple[str, bool]:
     """The workflow to execute a run by: the one that was killed, else a new one, since an ended one is never redone."""
     for number in itertools.count(1):
@@ -108,14 +123,14 @@ def _attempt(dbos: Any, id_: str) -> tuple[str, bool]:
 def _launch(engine: Engine, root: Path) -> Any:
     from dbos import DBOS
 
-    url = str(engine.url.render_as_string(hide_password=False))
+    url = engine.url
     if engine.dialect.name == "sqlite":
-        url = f"sqlite:///{root / '.gatewheel' / 'runs.db'}"
+        url = URL.create("sqlite", database=str(root / STATE_FOLDER / "runs.db"))  # as a text, a ? would end the path
     logging.getLogger("dbos").setLevel(logging.CRITICAL)  # a failed step is told through the run, not a stack trace
     DBOS(
         config={
             "name": "gatewheel",
-            "system_database_url": url,
+            "system_database_url": url.render_as_string(hide_password=False),
             "log_level": "CRITICAL",
             # of its own, so that a launch never takes up by itself what another living process is doing
             "executor_id": f"{os.uname().nodename}-{os.getpid()}",
@@ -144,10 +159,11 @@ def _workflow() -> Callable[[str, str, str], None]:
 
 
 def _child(root: str, id_: str, worker: str) -> None:
-    log = runs.folder(Path(root) / ".gatewheel", id_) / "log.txt"
+    log = runs.folder(Path(root) / STATE_FOLDER, id_) / "log.txt"
     with log.open("ab") as file:
         child = subprocess.Popen(
-            [sys.executable, "-m", worker, root, id_],
+            # -P, or modules that lie in the current folder, which is often one of documents, would be executed
+            [sys.executable, "-P", "-m", worker, root, id_],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
@@ -172,7 +188,7 @@ def _wait_for(process: int) -> None:
         except ProcessLookupError:
             return
         time.sleep(POLL)
-        if any(child.pid == process and child.poll() is not None for child in _children.values()):
+        if any(child.pid == process and child.poll() is not None for child in list(_children.values())):
             return
     os.kill(process, signal.SIGKILL)
 
@@ -182,7 +198,7 @@ def _outcome(run: runs.Run, root: Path) -> runs.Run:
         return run
     if run.state == "cancelled":
         raise Cancelled(f"run {run.id} was cancelled; `gatewheel runs resume {run.id}` goes on")
-    log = root / ".gatewheel" / "runs" / run.id / "log.txt"
+    log = runs.folder(root / STATE_FOLDER, run.id) / "log.txt"
     if run.state == "failed" and run.error.startswith("user: "):
         raise UserError(run.error.removeprefix("user: "))
     raise GatewheelError(f"run {run.id} ended without a result: {run.error or 'its process died'}", cure=f"see {log}")

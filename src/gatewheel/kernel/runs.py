@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import ColumnElement, Engine, insert, select, update
 
 from gatewheel.kernel.errors import UserError, did_you_mean
 from gatewheel.kernel.store.schema import runs
@@ -21,7 +21,11 @@ ENDED = ("done", "failed", "cancelled")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """One piece of long work. `state` is queued, running, interrupted, done, failed or cancelled; times are POSIX."""
+    """One piece of long work. `state` is queued, running, interrupted, done, failed or cancelled; times are POSIX.
+
+    `process` is who answers for it: the watcher of a queued run, the worker of a running one. When that process is no
+    more, the run is interrupted.
+    """
 
     id: str
     kind: str
@@ -40,7 +44,7 @@ class Run:
 
 
 def create(engine: Engine, kind: str, *, settings: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """A new queued run; returns its id, which sorts by time."""
+    """A new run, queued by this process; returns its id, which sorts by time."""
     id_ = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     values = {
         "id": id_,
@@ -52,6 +56,7 @@ def create(engine: Engine, kind: str, *, settings: Mapping[str, Any], config: Ma
         "progress": {},
         "error": "",
         "machine": f"{platform.node()} {platform.machine()} {os.cpu_count()} cores, Python {platform.python_version()}",
+        **_me(),
     }
     with engine.begin() as connection:
         connection.execute(insert(runs).values(**values))
@@ -64,18 +69,39 @@ def change(engine: Engine, id_: str, **values: Any) -> None:
         connection.execute(update(runs).where(runs.c.id == id_).values(**values))
 
 
-def begin(engine: Engine, id_: str) -> None:
-    """This process has taken the run up."""
-    change(
-        engine,
-        id_,
-        state="running",
-        started=time.time(),
-        ended=None,
-        process=os.getpid(),
-        born=_born(os.getpid()),
-        error="",
-    )
+def claim(engine: Engine, id_: str) -> None:
+    """Queue a run again that nobody executes: this process will see to it.
+
+    Raises UserError when it is done already or another process has it.
+    """
+    run = get(engine, id_)
+    if run.state == "done":
+        raise UserError(f"run {run.id} is done", cure="nothing is left to resume")
+    theirs = run.state == "running" or (run.state == "queued" and run.process != os.getpid())
+    # as it was seen, so that of two who see the same only one gets it
+    seen = (runs.c.process.is_not_distinct_from(run.process), runs.c.state != "done")
+    values = {"state": "queued", "ended": None, "result": None, "error": "", **_me()}
+    if theirs or not _change_if(engine, run.id, *seen, **values):
+        raise UserError(
+            f"process {get(engine, id_).process} executes run {run.id} already",
+            cure=f"follow it with `gatewheel runs watch {run.id}`",
+        )
+
+
+def begin(engine: Engine, id_: str) -> bool:
+    """This process takes up a queued run. False when it was called off meanwhile: then there is nothing to do."""
+    return _change_if(engine, id_, runs.c.state == "queued", state="running", started=time.time(), **_me())
+
+
+def call_off(engine: Engine, id_: str) -> bool:
+    """Cancel a run that nobody has begun. False when it is not queued."""
+    values = {"state": "cancelled", "ended": time.time(), "process": None}
+    return _change_if(engine, id_, runs.c.state == "queued", **values)
+
+
+def let_go(engine: Engine, id_: str) -> None:
+    """This process will not execute the run after all: if it is still queued, it is interrupted."""
+    _change_if(engine, id_, runs.c.state == "queued", runs.c.process == os.getpid(), process=None)
 
 
 def end(engine: Engine, id_: str, state: str, *, result: Any = None, error: str = "") -> None:
@@ -108,10 +134,20 @@ def folder(state: Path, id_: str) -> Path:
     return path
 
 
+def _change_if(engine: Engine, id_: str, *conditions: ColumnElement[bool], **values: Any) -> bool:
+    with engine.begin() as connection:
+        done = connection.execute(update(runs).where(runs.c.id == id_, *conditions).values(**values))
+    return done.rowcount == 1
+
+
+def _me() -> dict[str, int | None]:
+    return {"process": os.getpid(), "born": _born(os.getpid())}
+
+
 def _run(row: Any) -> Run:
     values = dict(row._mapping)
     born = values.pop("born")
-    if values["state"] == "running" and not _alive(values["process"], born):
+    if values["state"] in ("queued", "running") and not _alive(values["process"], born):
         values["state"] = "interrupted"  # its process was killed before it could say so
     return Run(**values)
 

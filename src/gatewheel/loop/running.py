@@ -32,7 +32,10 @@ def ingest(
 
 
 def watch(project: Project, id_: str, *, on_progress: Watch | None = None) -> dict[str, Any]:
-    """Execute a queued, cancelled or interrupted run to its end and return its result."""
+    """Execute a queued, cancelled, failed or interrupted run to its end and return its result.
+
+    Raises Cancelled on Ctrl-C; UserError as the work itself does, and when the run is done or another executes it.
+    """
     run = durable.perform(project.parts.engine, id_, root=project.config.root, worker=WORKER, on_progress=on_progress)
     result: dict[str, Any] = run.result
     return result

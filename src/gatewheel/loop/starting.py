@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -22,7 +24,7 @@ def init(folder: Path, *, sample: bool = False) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = [
-            _write(folder / CONFIG_FILE, _text("gatewheel.toml").replace("NAME", folder.resolve().name, 1)),
+            _write(folder / CONFIG_FILE, _text("gatewheel.toml").replace('"NAME"', _quoted(folder.resolve().name), 1)),
             _write(folder / "prompts" / "answer.md", _text("answer.md")),
             _write(folder / "suites" / "README.md", _text("suites.md")),
             _write(folder / ".gitignore", _text("gitignore")),
@@ -40,13 +42,21 @@ def _text(name: str) -> str:
     return (TEMPLATE / name).read_text(encoding="utf-8")
 
 
-def _write(path: Path, text: str) -> Path:
+def _quoted(name: str) -> str:
+    """A name as a TOML string; what is no UTF-8 in the name of a folder cannot stand there."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # all that TOML escapes and JSON does not
+
+
+def _write(path: Path, text: str) -> Path | None:
+    """Returns the path when something was written to it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         if path.name == ".gitignore" and ".gatewheel/" not in path.read_text(encoding="utf-8"):
             with path.open("a", encoding="utf-8") as file:
                 file.write("\n" + text)
-        return path
+            return path
+        return None
     path.write_text(text, encoding="utf-8")
     return path
 

@@ -6,6 +6,7 @@ It is asked to stop by SIGTERM, and dies with whoever started it.
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
 import time
@@ -27,16 +28,22 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(root: str, id_: str) -> None:
-    """Do the work of a run and write down how it ended. Exceptions end here, in the run."""
+    """Do the work of a run that whoever started this process has queued, and write down how it ended.
+
+    Exceptions end here, in the run.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.signal(signal.SIGTERM, _interrupt)
     settings = config.load(Path(root) / config.CONFIG_FILE)
     parts = Parts(settings)
     run = runs.get(parts.engine, id_)
+    if run.state != "queued" or run.process != os.getppid():
+        return  # called off, or its watcher was killed before this process could ask to die with it
     try:
         with exclusive(settings.state):
-            runs.begin(parts.engine, id_)
+            if not runs.begin(parts.engine, id_):
+                return
             result = WORK[run.kind](parts, dict(run.settings), _progress(parts, id_))
             runs.end(parts.engine, id_, "done", result=result)
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """Finds the files to ingest: paths, folders and globs to candidates, and a reason for every file that is left out.
 
-Looks at names, kinds and the first bytes of files; reads none. Walking a folder passes over hidden entries and
-those of tools (`.git`, `node_modules`, ...); naming one takes it.
+Looks at names, kinds and the first bytes of files; reads none. Walking a folder passes over hidden entries,
+those of tools (`.git`, `node_modules`, ...) and virtual environments; naming one takes it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from gatewheel.rag.read.kinds import CURES, by_name, suffix_of
 
 _TOOLS = frozenset(("node_modules", "__pycache__", "site-packages"))
 _SNIFFED = 8192
-_LOOP = "a symbolic link that leads back to itself; remove or exclude the link"
+_ENVIRONMENT = "pyvenv.cfg"  # PEP 405: the file that makes a folder a virtual environment of Python
+NO_MATCH = "no file matches it"
+LOOP = "a symbolic link that leads back to itself; remove or exclude the link"
 _Visit = tuple[Path, frozenset[str], bool]  # a folder, the real folders above it, whether a link led here
 
 
@@ -81,13 +83,12 @@ class _Search:
         folder, glob = split_glob(pattern)
         base = _absolute(self._root / Path(folder).expanduser())
         if not glob or not base.is_dir():
-            cure = "check the spelling; paths are relative to the project"
-            self._refuse(pattern, f"no file matches '{pattern}'; {cure}")
+            self._refuse(pattern, f"{NO_MATCH}; check the spelling")
             return
         wanted, before = Globs([glob], anchored=True), len(self._files) + len(self._refused)
         self._walk(base, wanted=wanted, base=base)
         if len(self._files) + len(self._refused) == before and not self._hits(base, wanted):
-            self._refuse(pattern, f"no file matches '{pattern}'; quote a glob, and use ** for folders in folders")
+            self._refuse(pattern, f"{NO_MATCH}; quote a glob, and use ** for folders in folders")
 
     def _hits(self, base: Path, wanted: Globs) -> bool:
         """Whether a glob that added nothing names files that another pattern had already found."""
@@ -110,11 +111,11 @@ class _Search:
             here, above, linked = stack.pop() if stack else links.pop()
             real = os.path.realpath(here)
             if real in above:
-                self._refuse(self._source(here), _LOOP)
+                self._refuse(self._source(here), LOOP)
             if real in visited:
                 continue
             visited.add(real)
-            for entry in self._entries(here):
+            for entry in self._entries(here, named=here == folder):
                 path, is_link = here / entry.name, entry.is_symlink()
                 if _is_folder(entry):
                     (links if is_link else stack).append((path, above | {real}, linked or is_link))
@@ -122,14 +123,17 @@ class _Search:
                     target = os.path.realpath(path) if is_link else f"{real.rstrip('/')}/{entry.name}"
                     self._take(path, real=target, linked=linked or is_link)
 
-    def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
+    def _entries(self, folder: Path, *, named: bool) -> list[os.DirEntry[str]]:
         """What is in a folder and not passed over; a folder that cannot be listed is refused."""
         try:
             with os.scandir(folder) as entries:
-                shown = [entry for entry in entries if not _is_passed_over(entry.name)]
+                every = list(entries)
         except OSError as error:
             self._refuse(self._source(folder), _reason(error))
             return []
+        if not named and any(entry.name == _ENVIRONMENT for entry in every):
+            return []
+        shown = [entry for entry in every if not _is_passed_over(entry.name)]
         return [entry for entry in shown if not self._exclude.match(self._source(folder / entry.name))]
 
     def _take(self, path: Path, *, real: str, linked: bool) -> None:
@@ -232,7 +236,7 @@ def _special(mode: int) -> str:
 
 def _reason(error: OSError) -> str:
     if error.errno == errno.ELOOP:
-        return _LOOP
+        return LOOP
     if error.errno == errno.ENOENT:
         return "a symbolic link to a file that does not exist; remove or exclude the link"
     if error.errno in (errno.EACCES, errno.EPERM):

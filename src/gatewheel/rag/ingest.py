@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from gatewheel.kernel.errors import SourceError
+from gatewheel.kernel.errors import MissingPart, SourceError
 from gatewheel.kernel.nouns import Chunk, Document, Passage, Refusal
 from gatewheel.kernel.ports import Chunker, Encoder, Entry, FileState, Ledger, Reader
+from gatewheel.rag import pages
 from gatewheel.rag.discover import Candidate
 from gatewheel.rag.language import detect
 
@@ -38,7 +39,7 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """Where an ingestion stands. `bytes` counts file bytes that are done, unchanged ones included."""
+    """Where an ingestion stands. A file and its bytes count once they are in the index, or need not be."""
 
     files: int
     total_files: int
@@ -64,6 +65,7 @@ class Ingested:
 @dataclass(frozen=True, slots=True)
 class _Closing:
     source: str
+    size: int
     sha256: str
     keep: set[str]
     refusals: list[Refusal]
@@ -109,8 +111,10 @@ class Ingestion:
         self.progress = replace(self.progress, total_files=len(candidates), total_bytes=total)
         for candidate in candidates:
             self._tell(current=candidate.source)
-            self._file(candidate, named)
-            self._tell(files=self.progress.files + 1, bytes=self.progress.bytes + candidate.size)
+            if not self._waits(candidate, named):
+                self._done(candidate.size)
+            elif self.batch.passages >= BATCH_PASSAGES:
+                self._flush()
         self._flush()
         here = {candidate.source for candidate in candidates}
         for state in self.known.values():
@@ -128,37 +132,38 @@ class Ingestion:
             skipped=tuple(self.skipped),
         )
 
-    def _file(self, candidate: Candidate, named: bool) -> None:
+    def _waits(self, candidate: Candidate, named: bool) -> bool:
+        """Read a file when needed. Returns whether it has to be written with its batch before it is done."""
         ledger, source, size = self.parts.ledger, candidate.source, candidate.size
         try:
             sha256, mtime_ns = _digest(candidate.path), candidate.path.stat().st_mtime_ns
         except FileNotFoundError:
             self._refuse(Refusal(source=source, reason="it is gone; run ingest again"))
-            return
+            return False
         except OSError as error:
             self._refuse(Refusal(source=source, reason=f"cannot be read: {error.strerror}; check its permissions"))
-            return
+            return False
         state, recipe = self.known.get(source), self.parts.recipes[candidate.format]
         if state and state.sha256 == sha256 and state.recipe == recipe:
             self.unchanged += state.documents
             self.skipped.extend(state.refusals)
             if (state.size, state.mtime_ns, state.named) != (size, mtime_ns, state.named or named):
                 ledger.touch_file(source, size=size, mtime_ns=mtime_ns, named=state.named or named)
-            return
+            return False
         file_id = ledger.open_file(
             source, size=size, mtime_ns=mtime_ns, recipe=recipe, named=named or bool(state and state.named)
         )
         counted, told = (self.added, self.updated, self.unchanged), len(self.skipped)
         try:
             keep = self._documents(candidate, file_id, recipe)
-        except SourceError as error:
+        except (SourceError, MissingPart) as error:
             self.added, self.updated, self.unchanged = counted
             self.removed += state.documents if state else 0
-            self._give_up(candidate, file_id, sha256, str(error))
-            return
-        self.batch.closings.append(_Closing(source, sha256, keep, self.skipped[told:]))
-        if self.batch.passages >= BATCH_PASSAGES:
-            self._flush()
+            # what is missing, such as a password, may be here the next time while the bytes stay the same
+            self._give_up(candidate, file_id, sha256 if isinstance(error, SourceError) else "", str(error))
+            return False
+        self.batch.closings.append(_Closing(source, size, sha256, keep, self.skipped[told:]))
+        return True
 
     def _give_up(self, candidate: Candidate, file_id: int, sha256: str, reason: str) -> None:
         """What was already written of a broken file goes with it: a half-read one must not answer questions."""
@@ -198,7 +203,7 @@ class Ingestion:
         return keep
 
     def _entry(self, document: Document, digest: str) -> Entry:
-        chunks = self.parts.chunker.split(document, tokens=self.parts.encoder)
+        chunks = pages.split(document, self.parts.chunker, tokens=self.parts.encoder)
         keys = tuple(_key(context(document, chunk)) for chunk in chunks)
         # only an encoder reads them; for a text of 90 MB they are another 120 MB
         contexts = tuple(context(document, chunk) for chunk in chunks) if self.parts.encoder.dimensions else ()
@@ -215,6 +220,7 @@ class Ingestion:
             self.removed += ledger.close_file(
                 closing.source, sha256=closing.sha256, keep=closing.keep, refusals=closing.refusals[:KEPT_REFUSALS]
             )
+            self._done(closing.size)
         self._tell(passages=self.progress.passages + (batch.passages if not self.parts.encoder.dimensions else 0))
 
     def _encode(self, entries: Sequence[Entry]) -> None:
@@ -227,6 +233,9 @@ class Ingestion:
             ledger.add_vectors(keys, self.parts.encoder.encode([texts[key] for key in keys]))
             self._tell(passages=self.progress.passages + len(keys))
         self._tell(passages=self.progress.passages + total - len(missing))
+
+    def _done(self, size: int) -> None:
+        self._tell(files=self.progress.files + 1, bytes=self.progress.bytes + size)
 
     def _refuse(self, refusal: Refusal) -> None:
         self.skipped.append(refusal)

@@ -139,10 +139,13 @@ class Prose:
             known = known[spans[-1][0] :]
         self._pending, self._seen = known + rest, len(known)
 
-    def finish(self) -> None:
-        """The draft is whole."""
-        pending, self._pending, self._seen = self._pending, "", 0
-        for start, end in sentence_spans(pending):
+    def finish(self, *, cut: bool = False) -> None:
+        """The draft is over; `cut` when it ran out of tokens, so that its last words may be half a sentence."""
+        pending, self._pending = self._pending, ""
+        spans = sentence_spans(pending)
+        if cut and spans and not _END.search(pending[slice(*spans[-1])]):
+            spans.pop()
+        for start, end in spans:
             self._check(pending[start:end])
 
     @property
@@ -187,28 +190,37 @@ class Prose:
 
 
 class Fields:
-    """An answer in JSON: every text and number in it is a claim. Nothing is dropped, since the JSON must validate."""
+    """An answer in JSON: every text and number in it is a claim. Nothing is dropped, since the JSON must validate.
+
+    A yes or no cannot be found in a passage: it stands among the sentences as unsupported.
+    """
 
     def __init__(self, evidence: Evidence, *, abstention: str) -> None:
         self.evidence = evidence
         self.sentences: list[Sentence] = []
         self._abstention = abstention
         self._draft = ""
+        self._whole: Any = None
 
     def feed(self, piece: str) -> None:
         """The next piece of the draft."""
         self._draft += piece
 
-    def finish(self) -> None:
-        """The draft is whole."""
+    def finish(self, *, cut: bool = False) -> None:
+        """The draft is over. Raises ModelError when it is no whole JSON, as when it was `cut`."""
         try:
-            whole = json.loads(self._draft)
+            self._whole = json.loads(self._draft)
         except (ValueError, RecursionError):
+            why = "ran out of tokens" if cut else "is not whole"
             raise ModelError(
-                f"the model's JSON is not whole: {self._draft[-60:]!r}", cure="raise [app.main] max_tokens"
+                f"the model's JSON {why}: {self._draft[-60:]!r}", cure="raise [app.main] max_tokens"
             ) from None
-        for path, value in _leaves(whole):
-            self.sentences.append(self.evidence.find(value, shown=f"{path}: {value}"))
+        for path, value in _leaves(self._whole):
+            shown = f"{path}: {json.dumps(value, ensure_ascii=False)}"
+            if isinstance(value, bool):
+                self.sentences.append(Sentence(text=shown, supported=False, support=0.0))
+            else:
+                self.sentences.append(self.evidence.find(str(value), shown=shown))
 
     @property
     def citations(self) -> list[Citation]:
@@ -217,24 +229,26 @@ class Fields:
 
     @property
     def abstained(self) -> bool:
-        """Whether no value is supported."""
-        return not any(sentence.supported for sentence in self.sentences)
+        """Whether there are values to find in the passages, and none of them was found."""
+        values = list(_leaves(self._whole))
+        found = any(sentence.supported for sentence in self.sentences)
+        return not found and (not values or not all(isinstance(value, bool) for _, value in values))
 
     @property
     def text(self) -> str:
-        """The JSON, or the abstention."""
-        return self._abstention if self.abstained else self._draft
+        """The JSON on one line, or the abstention."""
+        return self._abstention if self.abstained else json.dumps(self._whole, ensure_ascii=False)
 
 
-def _leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
+def _leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str | float | bool]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _leaves(inner, f"{path}.{key}")
     elif isinstance(value, list):
         for at, inner in enumerate(value):
             yield from _leaves(inner, f"{path}[{at}]")
-    elif isinstance(value, str | int | float) and not isinstance(value, bool) and str(value).strip():
-        yield path, str(value)
+    elif isinstance(value, str | int | float) and str(value).strip():
+        yield path, value
 
 
 def _plain(text: str) -> str:

@@ -20,6 +20,7 @@ _BACK = re.compile(
 )
 _OPENING = re.compile(r"^\s*(and|but|or|so|what about|how about|why|why not|when|where|who|how so)\b", re.IGNORECASE)
 _JOINERS = "\u200c\u200d"  # letters of Persian and Indic words, and the glue of emoji
+LOOK_BACK = 4  # turns; a subject that was last named earlier is hardly still meant
 SHORT = 4  # words; a shorter follow-up rarely names its subject
 
 
@@ -59,20 +60,20 @@ def _storable(character: str) -> str:
 
 
 def standalone(question: str, history: Sequence[Message]) -> str:
-    """The question as retrieval should see it: a follow-up carries the user's previous question with it.
+    """The question as retrieval should see it: a follow-up carries what it follows with it, as far back as needed.
 
     A rule rather than a model: the embedded 135M model rewrites a follow-up into something else more often than not.
     """
-    earlier = [turn.content for turn in history if turn.role == "user"]
-    if not earlier or not _points_back(question):
-        return question
-    return f"{earlier[-1]} {question}"
+    asked = [*(turn.content for turn in history if turn.role == "user"), question][-LOOK_BACK:]
+    first = len(asked) - 1
+    while first > 0 and (_points_back(asked[first]) or (first == len(asked) - 1 and _is_short(asked[first]))):
+        first -= 1
+    return " ".join(asked[first:])
 
 
 def _points_back(question: str) -> bool:
-    words = re.findall(r"\w+", question)
-    return (
-        len(words) <= SHORT
-        or bool(_BACK.search(question))
-        or bool(_OPENING.match(question) and len(words) <= 2 * SHORT)
-    )
+    return bool(_BACK.search(question)) or bool(_OPENING.match(question) and len(question.split()) <= 2 * SHORT)
+
+
+def _is_short(question: str) -> bool:
+    return len(re.findall(r"\w+", question)) <= SHORT

@@ -5,16 +5,17 @@ PDFium keeps global state and is not safe to call from two threads, hence one lo
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
-from gatewheel.kernel.errors import SourceError
-from gatewheel.kernel.nouns import Document
+from gatewheel.kernel.errors import MissingPart, SourceError
+from gatewheel.kernel.nouns import Document, Refusal
 from gatewheel.rag.read.fault import reading, sound
 
 _PDFIUM = threading.Lock()
@@ -24,11 +25,13 @@ _JUNK_TITLE = re.compile(r"^(?:microsoft (?:word|powerpoint) - |untitled|\(anony
 
 
 class Settings(BaseModel):
-    """`password` opens encrypted files; it is tried on every encrypted file."""
+    """`[reader.pdf]`"""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    password: SecretStr = SecretStr("")
+    password_env: str = Field(
+        "", description="The environment variable that holds the password of encrypted files; it is tried on each."
+    )
 
 
 def create(settings: Settings) -> PdfReader:
@@ -40,12 +43,13 @@ class PdfReader:
     """One document a file; `pages` holds where each page starts, pages without text included."""
 
     def __init__(self, settings: Settings) -> None:
-        self._password = settings.password.get_secret_value() or None
+        self._variable = settings.password_env
 
-    def read(self, path: Path, *, source: str) -> Iterator[Document]:
-        """The text of all pages, a blank line between two. `meta["pages_without_text"]` counts from 1.
+    def read(self, path: Path, *, source: str) -> Iterator[Document | Refusal]:
+        """The text of all pages, a blank line between two, then a refusal of the pages that have none.
 
-        Raises SourceError when the file is broken, encrypted or has no text on any page.
+        `meta["pages_without_text"]` counts from 1. Raises SourceError when the file is broken or has no text on any
+        page, MissingPart when it is encrypted and its password is not in the environment.
         """
         with reading("a PDF", cure="open it in a viewer and save it again"), _PDFIUM:
             texts, title = self._extract(path)
@@ -71,6 +75,8 @@ class PdfReader:
                 meta=meta,
             )
         )
+        if bare:
+            yield Refusal(source=source, reason=f"no text layer on {_pages(bare)}; run OCR first, e.g. ocrmypdf")
 
     def _extract(self, path: Path) -> tuple[list[str], str]:
         """The text of each page, and the title that the file gives itself."""
@@ -78,11 +84,10 @@ class PdfReader:
 
         path.stat()  # PDFium calls a missing file a broken one
         try:
-            pdf = pypdfium2.PdfDocument(path, password=self._password)
+            pdf = pypdfium2.PdfDocument(path, password=os.environ.get(self._variable) if self._variable else None)
         except pypdfium2.PdfiumError as error:
             if "password" in str(error).lower() or "security" in str(error).lower():
-                cure = "remove its password, or set one under [reader.pdf] password"
-                raise SourceError("the PDF is encrypted", cure=cure) from None
+                raise self._encrypted() from None
             raise
         try:
             texts = [_page_text(pdf, number) for number in range(len(pdf))]
@@ -90,6 +95,29 @@ class PdfReader:
         finally:
             pdf.close()
         return texts, "" if _JUNK_TITLE.match(title) else title
+
+
+    def _encrypted(self) -> MissingPart:
+        if not self._variable:
+            cure = "remove its password, or name the variable that holds it: [reader.pdf] password_env"
+            return MissingPart("the PDF is encrypted", cure=cure)
+        if self._variable not in os.environ:
+            return MissingPart(f"the PDF is encrypted and {self._variable} is not set", cure="set it to the password")
+        return MissingPart(
+            f"the PDF is encrypted and {self._variable} does not open it", cure="set it to this file's password"
+        )
+
+
+def _pages(numbers: list[int]) -> str:
+    """`page 3`, or `pages 2, 5-9`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    shown = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+    return f"pages {shown}" if len(numbers) > 1 else f"page {shown}"
 
 
 def _page_text(pdf: Any, number: int) -> str:
