@@ -32,8 +32,9 @@ def test_a_run_goes_through_its_states(engine: Engine) -> None:
     id_ = made(engine, paths=["a"])
     run = runs.get(engine, id_)
     assert (run.state, run.settings, run.config, run.progress) == ("queued", {"paths": ["a"]}, {"a": 1}, {})
-    assert run.started is run.ended is run.process is run.result is None
-    runs.begin(engine, id_)
+    assert run.started is run.ended is run.result is None
+    assert run.process == os.getpid()
+    assert runs.begin(engine, id_)
     run = runs.get(engine, id_)
     assert (run.state, run.process) == ("running", os.getpid())
     runs.change(engine, id_, progress={"files": 1})
@@ -49,8 +50,49 @@ def test_a_run_whose_process_died_is_interrupted_and_can_be_taken_up_again(engin
     runs.change(engine, id_, process=dead_process())
     assert runs.get(engine, id_).state == "interrupted"
     assert [run.state for run in runs.recent(engine)] == ["interrupted"]
-    runs.begin(engine, id_)
+    runs.claim(engine, id_)
+    assert runs.get(engine, id_).state == "queued"
+    assert runs.begin(engine, id_)
     assert runs.get(engine, id_).state == "running"
+
+
+def test_a_queued_run_whose_watcher_died_is_interrupted(engine: Engine) -> None:
+    killed, left = made(engine), made(engine)
+    runs.change(engine, killed, process=dead_process())
+    runs.let_go(engine, left)
+    for id_ in (killed, left):
+        assert runs.get(engine, id_).state == "interrupted"
+        runs.claim(engine, id_)
+        assert runs.get(engine, id_).state == "queued"
+
+
+def test_a_run_that_was_called_off_is_never_begun(engine: Engine) -> None:
+    id_ = made(engine)
+    assert runs.call_off(engine, id_)
+    assert not runs.begin(engine, id_)
+    assert runs.get(engine, id_).state == "cancelled"
+    assert not runs.call_off(engine, id_)
+    runs.claim(engine, id_)
+    assert runs.begin(engine, id_)
+    assert not runs.begin(engine, id_), "nor twice"
+    assert not runs.call_off(engine, id_)
+    runs.let_go(engine, id_)
+    assert runs.get(engine, id_).state == "running"
+
+
+def test_a_run_is_claimed_by_one_alone_and_never_when_done(engine: Engine) -> None:
+    id_ = made(engine)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        born = runs._born(other.pid)
+        for state in ("queued", "running"):
+            runs.change(engine, id_, state=state, process=other.pid, born=born)
+            with pytest.raises(UserError, match=f"process {other.pid} executes run {id_} already; .*runs watch {id_}"):
+                runs.claim(engine, id_)
+    runs.claim(engine, id_)
+    runs.end(engine, id_, "done", result=1)
+    with pytest.raises(UserError, match=f"run {id_} is done; nothing is left"):
+        runs.claim(engine, id_)
+    assert runs.get(engine, id_).result == 1
 
 
 def test_runs_are_found_by_the_beginning_of_their_id(engine: Engine) -> None:
@@ -115,6 +157,24 @@ def test_a_run_is_performed_by_a_process_of_its_own(project: Engine, tmp_path: P
     with pytest.raises(UserError, match=r"^the valve is shut; open it$"):
         perform(project, tmp_path, failed)
     assert runs.get(project, failed).state == "failed"
+
+
+def test_a_run_whose_worker_never_began_is_interrupted_and_the_folder_may_bear_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dbos import DBOS
+
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "what? 100%20#1"
+    engine = open_database(root / ".gatewheel")
+    id_ = made(engine)
+    with pytest.raises(GatewheelError, match="ended without a result"):
+        durable.perform(engine, id_, root=root, worker="no_such_module")
+    assert runs.get(engine, id_).state == "interrupted"
+    assert (root / ".gatewheel" / "runs.db").is_file()
+    assert list(tmp_path.iterdir()) == [root]
+    engine.dispose()
+    DBOS.destroy()
 
 
 def test_a_killed_run_is_interrupted_and_goes_on_when_resumed(project: Engine, tmp_path: Path) -> None:

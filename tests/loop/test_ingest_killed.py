@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 import gatewheel as gw
 from gatewheel.kernel.store.schema import vectors
 
-NOTES = 40
+NOTES = 12
 GATEWHEEL = [sys.executable, "-m", "gatewheel"]
 
 
