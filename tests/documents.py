@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -35,6 +36,35 @@ def pdf(pages: Sequence[str], *, title: str = "") -> bytes:
     out += b"".join(f"{offset:010d} 00000 n \n".encode() for offset in offsets)
     trailer = f"<< /Size {len(objects) + 1} /Root 1 0 R /Info {len(objects)} 0 R >>"
     out += f"trailer\n{trailer}\nstartxref\n{start}\n%%EOF\n".encode()
+    return bytes(out)
+
+
+def encrypted(text: str = "words", *, password: str = "secret") -> bytes:
+    """A PDF of one page that opens with a password: RC4 of 40 bits, ISO 32000-1, 7.6.3."""
+    filling = bytes.fromhex("28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a")
+    padded = (password.encode() + filling)[:32]
+    owner = _rc4(hashlib.md5(padded).digest()[:5], padded)
+    key = hashlib.md5(padded + owner + (-4).to_bytes(4, "little", signed=True) + bytes(16)).digest()[:5]
+    entry = f"<< /Filter /Standard /V 1 /R 2 /P -4 /O <{owner.hex()}> /U <{_rc4(key, filling).hex()}> >>"
+    plain = pdf([text])
+    start = plain.index(b"stream\n") + len(b"stream\n")
+    end = plain.index(b"\nendstream")
+    of_object = hashlib.md5(key + (5).to_bytes(3, "little") + bytes(2)).digest()[:10]
+    locked = plain[:start] + _rc4(of_object, plain[start:end]) + plain[end:]
+    return locked.replace(b"<< /Size", f"<< /Encrypt {entry} /ID [<{'00' * 16}> <{'00' * 16}>] /Size".encode())
+
+
+def _rc4(key: bytes, data: bytes) -> bytes:
+    box, at = list(range(256)), 0
+    for place in range(256):
+        at = (at + box[place] + key[place % len(key)]) % 256
+        box[place], box[at] = box[at], box[place]
+    out, one, two = bytearray(), 0, 0
+    for byte in data:
+        one = (one + 1) % 256
+        two = (two + box[one]) % 256
+        box[one], box[two] = box[two], box[one]
+        out.append(byte ^ box[(box[one] + box[two]) % 256])
     return bytes(out)
 
 

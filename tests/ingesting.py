@@ -57,6 +57,7 @@ class Project:
     encoder: CountingEncoder = field(default_factory=CountingEncoder)
     read: list[str] = field(default_factory=list)
     recipe: str = "1"
+    chunker: str = "structure"
     jsonl: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -80,7 +81,7 @@ class Project:
         self.encoder.texts.clear()
         found = list(discover(["."], root=self.root))
         after_discovery()
-        chunker = catalog.load("chunker", "structure")
+        chunker = catalog.load("chunker", self.chunker)
         parts = Parts(
             ledger=self.store,
             readers={

@@ -184,6 +184,18 @@ def test_every_change_of_passages_is_a_new_revision_and_no_row_comes_back(engine
     assert store.revision() == revisions[-1]
 
 
+def test_vectors_of_another_encoder_leave_once_every_passage_has_one_by_the_present(engine: Engine) -> None:
+    entries = [entry("a", ["one", "two"])]
+    old = store_of(engine, "old")
+    save(old, HashEncoder(), "a", entries)
+    new = store_of(engine, "new")
+    assert new.tidy() == 0  # an ingestion that was stopped, or an encoder that makes no vectors
+    encode(new, HashEncoder(), entries)
+    assert new.tidy() == 2
+    assert len(new.rows()) == 2
+    assert len(old.rows()) == 0
+
+
 def test_a_write_that_fails_writes_nothing(engine: Engine) -> None:
     store = store_of(engine)
     save(store, HashEncoder(), "a", [entry("a", ["one"])])

@@ -45,6 +45,7 @@ def loaded(tmp_path: Path, text: str) -> config.Config:
         ("[retriever.main]\nfusion = 'sum'\n", "fusion: must be 'rrf' or 'minmax', got 'sum'", "the default, 'minmax'"),
         ("[sources]\npaths = 'docs'\n", "[sources] paths: must be a valid tuple, got 'docs'", "the default, ('.',)"),
         ("[sources]\npaths = ['docs', 3]\n", "[sources] paths.1: must be a valid string, got 3", "('.',)"),
+        ("[store]\nlanguage = 'germn'\n", "[store] language: has no stemmer, got 'germn'", "did you mean 'german'?"),
         ("[trace]\nstor = true\n", "[trace] stor: is not a setting", "did you mean 'store'?"),
         ("[app.main]\nretriever = 'mian'\n", "[app.main] retriever: no [retriever.mian]", "did you mean 'main'?"),
         ("[app.main]\nmodel = 'zzz'\n", "[app.main] model: no [model.zzz]", "known: chat"),
@@ -60,6 +61,27 @@ def test_an_error_names_file_table_key_value_and_cure(tmp_path: Path, text: str,
     assert caught.value.cure
     assert "pydantic" not in message
     assert "\n" not in message[:200]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:s3cret@host/name",
+        "postgresql+psycopg://me:s3cret@host:5432/name?sslmode=require",
+        "postgresql://host/name?user=me&password=s3cret",
+    ],
+)
+def test_a_password_in_the_file_is_refused_and_not_repeated(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, f"[store]\nurl = '{url}'\n")
+    assert "[store] url: must not hold a password" in str(caught.value)
+    assert "GATEWHEEL_STORE_URL" in caught.value.cure
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "postgresql://me@host/name", "sqlite:////tmp/some.db", "no url at all"])
+def test_a_url_without_a_password_may_stand_there(tmp_path: Path, url: str) -> None:
+    assert loaded(tmp_path, f"[store]\nurl = '{url}'\nlanguage = 'german'\n").store.url == url
 
 
 def test_bytes_that_are_not_utf_8_and_a_folder_are_told(tmp_path: Path) -> None:

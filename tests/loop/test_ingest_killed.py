@@ -16,19 +16,22 @@ import pytest
 from sqlalchemy import func, select
 
 import gatewheel as gw
+from gatewheel.kernel.durable import exclusive
 from gatewheel.kernel.store.schema import vectors
 
-NOTES = 12
+NOTES = 28  # of 30 passages each, so that with the first batch of 512 written there is a second to be killed in
 GATEWHEEL = [sys.executable, "-m", "gatewheel"]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     gw.init(tmp_path).close()
+    config = tmp_path / "gatewheel.toml"
+    config.write_text(config.read_text().replace("[chunker.main]", "[chunker.main]\ntokens = 64"))
     chooser = random.Random(7)
     words = "the gate of a wheel will run its model and answer a question from one passage".split()
     for number in range(NOTES):
-        paragraphs = [f"{chooser.random()} " + " ".join(chooser.choices(words, k=100)) + "." for _ in range(30)]
+        paragraphs = [f"{chooser.random()} " + " ".join(chooser.choices(words, k=30)) + "." for _ in range(30)]
         (tmp_path / f"note{number:02}.md").write_text(f"# Note {number}\n\n" + "\n\n".join(paragraphs))
     return tmp_path
 
@@ -116,13 +119,10 @@ def test_ctrl_c_cancels_and_resume_finishes(folder: Path) -> None:
 
 
 def test_a_second_ingestion_at_once_is_refused_with_the_cure(folder: Path) -> None:
-    watcher = start(folder)
-    worker_of(folder)
-    second = subprocess.run([*GATEWHEEL, "-C", str(folder), "ingest"], capture_output=True, text=True)
+    with exclusive(folder / ".gatewheel"):
+        second = subprocess.run([*GATEWHEEL, "-C", str(folder), "ingest"], capture_output=True, text=True)
     assert second.returncode == 1
     assert "another run is at work" in second.stderr
-    watcher.send_signal(signal.SIGINT)
-    watcher.communicate(timeout=60)
 
 
 def _gone(process: int) -> None:

@@ -1,4 +1,4 @@
-"""Long work from the command line: called off before it begins, found by nobody, and deaf to what lies in the folder."""
+"""Long work from the command line: called off before it begins, left behind, and deaf to modules in the folder."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 import gatewheel as gw
 from gatewheel.kernel import runs
 from gatewheel.loop import running
+from gatewheel.loop.project import Project
 
 GATEWHEEL = [sys.executable, "-P", "-m", "gatewheel"]
 
@@ -48,14 +49,33 @@ def test_modules_in_the_folder_of_documents_are_not_executed(folder: Path) -> No
     assert not (folder / "executed").exists()
 
 
+def wait_for_a_run(project: Project) -> None:
+    end = time.monotonic() + 30
+    while not runs.recent(project.parts.engine):
+        assert time.monotonic() < end, "the run never came"
+        time.sleep(0.01)
+
+
+def test_kill_9_before_the_work_begins_leaves_no_run_that_waits_for_ever(folder: Path) -> None:
+    with gw.open(folder) as project:
+        watcher = subprocess.Popen([*GATEWHEEL, "ingest"], cwd=folder, stderr=subprocess.DEVNULL)
+        wait_for_a_run(project)
+        watcher.kill()
+        watcher.wait()
+        [run] = runs.recent(project.parts.engine)
+    assert run.state == "interrupted"
+    watched = call(folder, "runs", "watch", run.id)
+    assert (watched.returncode, f"gatewheel runs resume {run.id}" in watched.stderr) == (1, True)
+    resumed = call(folder, "runs", "resume", run.id, "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["state"] == "done"
+
+
 @pytest.mark.parametrize("after", [0.0, 0.4, 0.8])
 def test_ctrl_c_before_the_work_begins_calls_it_off(folder: Path, after: float) -> None:
     with gw.open(folder) as project:
         watcher = subprocess.Popen([*GATEWHEEL, "ingest"], cwd=folder, stderr=subprocess.PIPE)
-        end = time.monotonic() + 30
-        while not runs.recent(project.parts.engine):
-            assert time.monotonic() < end, "the run never came"
-            time.sleep(0.01)
+        wait_for_a_run(project)
         time.sleep(after)
         if watcher.poll() is not None:
             return  # it was quicker
@@ -65,8 +85,10 @@ def test_ctrl_c_before_the_work_begins_calls_it_off(folder: Path, after: float) 
         if run.state == "done":
             assert after, "the signal came when nothing had begun"
             return
-        assert (watcher.returncode, run.state, run.process) == (130, "cancelled", None), err
-        assert f"gatewheel runs resume {run.id}".encode() in err
+        assert watcher.returncode == 130, err
+        # the row may be seen just before its watcher knows of it; then it is left behind, not called off
+        assert run.state == "cancelled" or (run.state == "interrupted" and not after)
+        assert f"gatewheel runs resume {run.id}".encode() in err or run.state == "interrupted"
         assert project.parts.store.totals()[0] == 0
     resumed = call(folder, "runs", "resume", run.id, "--json")
     assert resumed.returncode == 0, resumed.stderr

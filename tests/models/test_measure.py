@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from gatewheel.kernel.errors import ConfigError, MissingPart, ModelError
-from gatewheel.models import auto, catalogue, measure
+from gatewheel.models import auto, catalogue, conversion, measure
 from gatewheel.models.measure import Figures, choose, cold_ask, remembered
-from gatewheel.models.weights import DEFAULT
+from gatewheel.models.weights import DEFAULT, find
 
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GATEWHEEL_CACHE", str(tmp_path))
+    monkeypatch.setattr(measure, "_unwritten", {})
     return tmp_path
 
 
@@ -61,6 +65,52 @@ def test_measuring_again_keeps_the_better_figures_and_forgets_an_error(monkeypat
     assert known["openvino"] == Figures(engine="openvino", version="1", load=1.0, prefill=600.0, decode=50.0)
     assert known["llama.cpp"] == Figures(engine="llama.cpp", version="1", **busy)
     assert remembered(DEFAULT) == known
+
+
+def test_a_failure_holds_for_a_day_only(own_cache: Path) -> None:
+    know(figures("openvino", error="out of memory"), figures("llama.cpp"))
+    assert remembered(DEFAULT)["openvino"].error == "out of memory"
+    ledger = own_cache / "machine.json"
+    held = json.loads(ledger.read_text())
+    for entry in held.values():
+        if entry["error"]:
+            entry["failed"] = time.time() - 90_000
+    ledger.write_text(json.dumps(held))
+    assert set(remembered(DEFAULT)) == {"llama.cpp"}
+
+
+def test_a_failure_of_an_older_version_is_measured_again(own_cache: Path) -> None:
+    know(figures("openvino", error="out of memory"))
+    ledger = own_cache / "machine.json"
+    held = json.loads(ledger.read_text())
+    ledger.write_text(json.dumps({key: {k: v for k, v in e.items() if k != "failed"} for key, e in held.items()}))
+    assert remembered(DEFAULT) == {}
+
+
+def test_figures_hold_for_the_process_when_the_cache_cannot_be_written(own_cache: Path) -> None:
+    (own_cache / "machine.json").mkdir()
+    know(figures("openvino", error="broken"), figures("llama.cpp"))
+    assert choose(DEFAULT)[0] == "llama.cpp"
+
+
+def test_an_engine_that_fails_to_load_is_not_chosen_again(own_cache: Path) -> None:
+    know(figures("openvino", load=0.1), figures("llama.cpp", load=9.0))
+    (own_cache / "openvino").write_text("in the way of the conversion")
+    model = auto.create(auto.Settings(context_length=256))
+    assert type(model).__name__ == "LlamaCpp"
+    model.close()
+    chosen, known = choose(DEFAULT)
+    assert chosen == "llama.cpp"
+    assert "cannot keep the converted weights" in known["openvino"].error
+
+
+@pytest.mark.parametrize("module", ["openvino_genai", "gguf"])
+def test_an_installation_that_cannot_be_imported_is_a_missing_part(
+    monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # Python's own way of saying that it cannot be imported
+    with pytest.raises(MissingPart, match=f"{module.replace('_', '-')} cannot be imported.*force-reinstall"):
+        conversion.load(find(DEFAULT), threads=1, on_progress=print)
 
 
 def test_when_no_engine_works_every_reason_is_told() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewheel.kernel.nouns import Refusal
-from gatewheel.rag.discover import Candidate, discover, format_of
+from gatewheel.rag.discover import Candidate, at_or_below, discover, format_of
 from gatewheel.rag.globs import Globs
 
 
@@ -75,8 +75,34 @@ def test_what_is_outside_the_root_has_an_absolute_source(tmp_path: Path) -> None
 
 
 def test_a_name_that_matches_nothing(tmp_path: Path) -> None:
-    assert reasons(tmp_path, "nope.md")["nope.md"].startswith("no file matches 'nope.md'; ")
-    assert reasons(tmp_path, "nope/**/*.md")["nope/**/*.md"].startswith("no file matches ")
+    assert reasons(tmp_path, "nope.md") == {"nope.md": "no file matches it; check the spelling"}
+    assert reasons(tmp_path, "nope/**/*.md")["nope/**/*.md"].startswith("no file matches it; ")
+
+
+def test_a_virtual_environment_is_passed_over_unless_it_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "a.md", "env/pyvenv.cfg", "env/lib/b.md")
+    assert sources(tmp_path, ".") == ["a.md"]
+    assert "env/lib/b.md" in sources(tmp_path, "env")
+    assert "lib/b.md" in sources(tmp_path / "env", ".")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "source", "covered"),
+    [
+        ("docs", "docs/a.md", True),
+        ("./docs/", "docs/deep/a.md", True),
+        ("docs/a.md", "docs/a.md", True),
+        ("docs", "docs2/a.md", False),
+        ("docs/*.md", "docs/a.md", True),
+        ("docs/*.md", "docs/deep/a.md", False),
+        ("docs/**/*.md", "docs/deep/a.md", True),
+        ("../other", "/root/other/a.md", True),
+        ("/root/project/docs", "docs/a.md", True),
+        ("notes [old]", "notes [old]/a.md", True),
+    ],
+)
+def test_what_a_pattern_covers_though_it_may_be_gone(pattern: str, source: str, covered: bool) -> None:
+    assert at_or_below([pattern], root=Path("/root/project"))(source) is covered
 
 
 def test_a_name_with_glob_signs_is_a_name_first(tmp_path: Path) -> None:

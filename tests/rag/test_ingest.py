@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from documents import docx, pdf
+from documents import docx, encrypted, pdf
+from gatewheel.kernel import catalog
 from gatewheel.kernel.nouns import Document, Refusal
 from gatewheel.kernel.store.database import open_database
 from gatewheel.rag.discover import Candidate
@@ -63,7 +64,10 @@ def test_every_kind_of_file_and_its_passages_are_where_they_say(project: Project
     project.write("e.jsonl", '{"id": "x", "text": "A note on valves."}\n')
     project.write("f/g.html", "<h1>Hello</h1><p>One.</p>")
     result = project.ingest()
-    assert result.skipped == ()
+    assert [(one.source, one.reason) for one in result.skipped] == [
+        ("b.pdf", "no text layer on page 2; run OCR first, e.g. ocrmypdf")
+    ]
+    assert project.ingest().skipped == result.skipped
     assert project.sources() == {"a.md", "b.pdf", "c.docx", "d.csv", "e.jsonl#x", "f/g.html"}
     for source in project.sources():
         document = project.search.document(source)
@@ -71,7 +75,36 @@ def test_every_kind_of_file_and_its_passages_are_where_they_say(project: Project
         found = project.search.passages_of(source)
         assert found
         assert all(document.text[slice(*passage.span)] == passage.text for passage in found)
-    assert [passage.page for passage in project.search.passages_of("b.pdf")] == [1]
+
+
+@pytest.mark.parametrize("chunker", sorted(catalog.CATALOG["chunker"]))
+def test_a_passage_stands_on_one_page_which_it_names(project: Project, chunker: str) -> None:
+    project.chunker = chunker
+    pages = ["Close the valve first.", "", "The pump moves twelve litres.", "Seals grow old. " * 60]
+    project.write("b.pdf", pdf(pages))
+    project.ingest()
+    document = project.search.document("b.pdf")
+    assert document is not None
+    passages = project.search.passages_of("b.pdf")
+    covered: set[int] = set()
+    for passage in passages:
+        start, end = passage.span
+        assert document.text[start:end] == passage.text
+        assert passage.text.strip() in " ".join(pages[(passage.page or 0) - 1].split())
+        covered.update(range(start, end))
+    assert [passage.page for passage in passages][:3] == [1, 3, 4]
+    assert all(at in covered for at, sign in enumerate(document.text) if not sign.isspace())
+    for page, words in ((1, "valve"), (3, "pump litres"), (4, "seals")):
+        assert project.search.by_terms(words, k=5, where=f"page={page}"), page
+        assert not project.search.by_terms(words, k=5, where="page=2")
+
+
+def test_an_encrypted_pdf_is_tried_again_while_its_bytes_stay(project: Project) -> None:
+    project.write("locked.pdf", encrypted())
+    for _ in range(2):
+        result = project.ingest()
+        assert project.read == ["locked.pdf"]
+        assert [one.source for one in result.skipped] == ["locked.pdf"]
 
 
 def test_a_moved_file_keeps_its_vectors(project: Project) -> None:
@@ -212,7 +245,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(project: Project, monkeypat
         project.write(f"note{number}.md", f"# Note {number}\n\nThis is the note with number {number}.\n")
 
     def stop(progress: Progress) -> None:
-        if progress.files == 5:
+        if progress.files == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -235,6 +268,15 @@ def test_progress_only_grows_and_ends_at_the_whole(project: Project) -> None:
     assert (last.files, last.bytes, last.passages) == (last.total_files, last.total_bytes, 3) == (4, last.bytes, 3)
     project.ingest(on_progress=told.append)
     assert told[-1].files == 4
+
+
+def test_a_file_counts_when_its_passages_are_in_the_index(project: Project) -> None:
+    for number in range(3):
+        project.write(f"note{number}.md", f"# Note {number}\n\nText {number}.\n")
+    told: list[tuple[int, int]] = []
+    project.ingest(on_progress=lambda now: told.append((now.files, project.store.totals()[0])))
+    assert told[-1] == (3, 3)
+    assert all(files <= kept for files, kept in told)
 
 
 def test_a_file_broken_halfway_leaves_nothing_of_itself(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

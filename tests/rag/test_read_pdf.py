@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from documents import encrypted
 from documents import pdf as made
-from gatewheel.kernel.errors import SourceError
-from gatewheel.kernel.nouns import Document
+from gatewheel.kernel.errors import MissingPart, SourceError
+from gatewheel.kernel.nouns import Document, Refusal
 from gatewheel.rag.read import pdf
 
 
 def read(data: bytes, folder: Path) -> Document:
     path = folder / "paper.pdf"
     path.write_bytes(data)
-    (document,) = pdf.create(pdf.Settings()).read(path, source="paper.pdf")
+    document, *_ = pdf.create(pdf.Settings()).read(path, source="paper.pdf")
+    assert isinstance(document, Document)
     return document
 
 
@@ -43,10 +45,33 @@ def test_a_scan_is_refused_with_the_cure(tmp_path: Path) -> None:
 
 
 def test_an_encrypted_file_says_so(tmp_path: Path) -> None:
-    key = b"<< /Filter /Standard /V 1 /R 2 /P -4 /O <" + b"41" * 32 + b"> /U <" + b"42" * 32 + b"> >>"
-    trailer = b"/Encrypt " + key + b" /ID [<" + b"00" * 16 + b"><" + b"00" * 16 + b">] /Root"
-    with pytest.raises(SourceError, match="encrypted"):
-        read(made(["words"]).replace(b"/Root", trailer), tmp_path)
+    with pytest.raises(MissingPart, match="encrypted; .*password_env"):
+        read(encrypted(), tmp_path)
+
+
+def test_a_password_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "paper.pdf"
+    path.write_bytes(encrypted("words behind a lock", password="open sesame"))
+    reader = pdf.create(pdf.Settings(password_env="PDF_KEY"))
+    with pytest.raises(MissingPart, match="PDF_KEY is not set"):
+        list(reader.read(path, source="paper.pdf"))
+    monkeypatch.setenv("PDF_KEY", "sesame")
+    with pytest.raises(MissingPart, match="PDF_KEY does not open it") as caught:
+        list(reader.read(path, source="paper.pdf"))
+    assert "sesame" not in str(caught.value)
+    monkeypatch.setenv("PDF_KEY", "open sesame")
+    [document] = reader.read(path, source="paper.pdf")
+    assert isinstance(document, Document)
+    assert document.text == "words behind a lock\n"
+
+
+def test_pages_without_text_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "paper.pdf"
+    path.write_bytes(made(["words", "", "more", "", "", "", "end", ""]))
+    document, refusal = pdf.create(pdf.Settings()).read(path, source="paper.pdf")
+    assert isinstance(document, Document)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "no text layer on pages 2, 4-6, 8; run OCR first, e.g. ocrmypdf"
 
 
 def test_a_word_that_a_line_break_cuts_is_whole_again(tmp_path: Path) -> None:

@@ -57,13 +57,11 @@ def show(context: click.Context, /, as_json: bool) -> None:
 def check(context: click.Context, /, as_json: bool) -> None:
     """Check the file, the prompts that it names and how they are used."""
     from gatewheel.kernel.config import find, load
+    from gatewheel.loop import soundness
     from gatewheel.loop.compose import Parts
 
     config = load(find(Path(context.find_root().obj)))
-    parts = Parts(config)
-    for name in config.names("app"):
-        prompt = parts.prompt(getattr(config.table("app", name).settings, "prompt", "answer"))
-        prompt.render(question="?", passages=[], history=[])
+    soundness.check(Parts(config))
     if as_json:
         render.emit(ConfigCheck(path=str(config.path), ok=True))
         return

@@ -9,12 +9,12 @@ import click
 
 from gatewheel.cli import render
 
-MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "red")}
+MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "red"), "absent": ("·", "white")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """One line of `gatewheel doctor`: state is ok, warning or wrong."""
+    """One line of `gatewheel doctor`: state is ok, warning, wrong or absent (optional, not here)."""
 
     area: str
     state: str

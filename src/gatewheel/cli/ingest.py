@@ -21,7 +21,9 @@ def command(context: click.Context, /, paths: tuple[str, ...], as_json: bool, **
     """Read documents into the index: those of [sources], or PATHS.
 
     Only what changed is read again; what is gone is dropped; one bad file loses nothing else.
+    Exits with 1 when one of PATHS names nothing; the others are read all the same.
     """
+    from gatewheel.loop.ingest import unmatched
     from gatewheel.loop.running import ingest
 
     chosen = {name: value for name, value in fields.items() if value}
@@ -29,9 +31,10 @@ def command(context: click.Context, /, paths: tuple[str, ...], as_json: bool, **
     with render.project(context) as project, render.ingest_bar(quiet=as_json) as show:
         result = ingest(project, paths, fields=chosen, on_progress=show)
     shape = _shape(result, time.monotonic() - began)
+    missing = unmatched((skipped.source, skipped.reason) for skipped in shape.skipped)
     if as_json:
         render.emit(shape)
-        return
+        context.exit(1 if missing else 0)
     for skipped in shape.skipped:
         render.tell(f"skipped {skipped.source}: {skipped.reason}", err=True)
     click.echo(
@@ -42,6 +45,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], as_json: bool, **
         click.echo(f'To read it so every time, write [reader.jsonl] {name} = "{value}" into gatewheel.toml.', err=True)
     if not shape.documents:
         click.echo("Nothing to ask about yet: put documents here, or name them: gatewheel ingest PATH", err=True)
+    context.exit(1 if missing else 0)
 
 
 def _shape(result: dict[str, Any], seconds: float) -> shapes.Ingest:

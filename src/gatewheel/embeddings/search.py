@@ -12,20 +12,24 @@ from sqlalchemy import Engine, select
 from gatewheel.embeddings import textsearch, where
 from gatewheel.embeddings.analyse import Analyser
 from gatewheel.kernel.nouns import Document, Passage
-from gatewheel.kernel.store.schema import documents, passages
+from gatewheel.kernel.store.schema import documents, meta, passages
 
 if TYPE_CHECKING:
     from gatewheel.kernel.ports import Index, Vectors
 
 
 class PassageSearch:
-    """Fulfils the port Passages. The vector index is opened at the first question that needs it."""
+    """Fulfils the port Passages.
+
+    The vector index is opened at the first question that needs it, and anew whenever the passages have changed since,
+    so that a process that lives long sees what another has ingested.
+    """
 
     def __init__(self, engine: Engine, *, analyser: Analyser, open_index: Callable[[], Index]) -> None:
         self.engine = engine
         self.analyser = analyser
         self._open_index = open_index
-        self._index: Index | None = None
+        self._opened: tuple[str, Index] | None = None  # at which revision of the store
 
     def by_terms(self, question: str, *, k: int, where: str = "") -> list[tuple[int, float]]:
         """Rows with their BM25 score, best first. Raises FilterError for a filter that does not parse."""
@@ -36,14 +40,21 @@ class PassageSearch:
     def by_vector(self, vector: Vectors, *, k: int, where: str = "") -> list[tuple[int, float]]:
         """Rows with their cosine, best first. Raises FilterError for a filter that does not parse."""
         clause = _clause(where)
-        if self._index is None:
-            self._index = self._open_index()
+        index = self._present_index()
         if clause is None:
-            return self._index.search(vector, k=k)
+            return index.search(vector, k=k)
         with self.engine.connect() as connection:
             query = select(passages.c.id).join(documents).where(clause)
             among = np.fromiter(connection.execute(query).scalars(), dtype=np.int64)
-        return self._index.search(vector, k=k, among=among) if len(among) else []
+        return index.search(vector, k=k, among=among) if len(among) else []
+
+    def _present_index(self) -> Index:
+        with self.engine.connect() as connection:
+            revision = connection.execute(select(meta.c.value).where(meta.c.key == "revision")).scalar() or ""
+        opened = self._opened
+        if opened is None or opened[0] != revision:
+            self._opened = opened = (revision, self._open_index())
+        return opened[1]
 
     def fetch(self, rows: Sequence[int]) -> dict[int, Passage]:
         """The passages behind rows, in the order asked; rows that an ingest has replaced meanwhile are left out."""

@@ -127,10 +127,17 @@ class PassageStore:
             _bump(connection)
 
     def tidy(self) -> int:
-        """Delete vectors that no passage uses any more. Returns how many."""
+        """Delete vectors that no passage uses any more, and those of other encoders once every passage has one by
+        this encoder. Returns how many.
+        """
         with self.engine.begin() as connection:
-            unused = ~select(passages.c.id).where(passages.c.key == vectors.c.key).exists()
-            return connection.execute(delete(vectors).where(unused)).rowcount
+            used = select(passages.c.id).where(passages.c.key == vectors.c.key).exists()
+            count = connection.execute(delete(vectors).where(~used)).rowcount
+            own = (vectors.c.key == passages.c.key) & (vectors.c.encoder == self.encoder_id)
+            bare = select(passages.c.id).where(~select(vectors.c.id).where(own).exists()).limit(1)
+            if connection.execute(bare).first() is None:
+                count += connection.execute(delete(vectors).where(vectors.c.encoder != self.encoder_id)).rowcount
+            return count
 
     def use_terms_of(self, analyser: Analyser) -> None:
         """Index all passages anew when their terms were made by another analyser."""

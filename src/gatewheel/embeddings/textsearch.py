@@ -82,7 +82,8 @@ def search(
 def _sqlite(
     connection: Connection, terms: list[str], k: int, where: ColumnElement[bool] | None
 ) -> list[tuple[int, float]]:
-    total = connection.execute(select(func.max(passages.c.id))).scalar() or 0
+    # not the largest row number, which never falls when passages go: dropping common terms would lose its measure
+    total = connection.execute(select(func.count()).select_from(passages)).scalar_one()
     if total > SMALL:
         terms = _rare(connection, terms, total)
     query = " OR ".join(f'"{term}"' for term in terms)

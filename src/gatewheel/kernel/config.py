@@ -5,13 +5,15 @@ A value may name another table. No interpolation, no expressions, no nesting. Se
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from gatewheel.kernel import catalog
 from gatewheel.kernel.errors import ConfigError, did_you_mean
@@ -50,6 +52,40 @@ class StoreSettings(BaseModel):
         "wins, so that a password need not stand in the file.",
     )
     language: str = Field("english", description="Stemming of the text index: a Snowball language, or none.")
+
+    @field_validator("url")
+    @classmethod
+    def _no_password(cls, url: str) -> str:
+        if url and _has_password(url):
+            raise PydanticCustomError(
+                "secret",
+                "must not hold a password",
+                {"cure": "take the line out and set GATEWHEEL_STORE_URL to the URL"},
+            )
+        return url
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, language: str) -> str:
+        if language not in ("english", "none"):  # the usual ones, and the import costs 10 ms
+            from Stemmer import algorithms
+
+            known = [*algorithms(), "none"]
+            if language not in known:
+                cure = did_you_mean(language, known)
+                raise PydanticCustomError("language", "has no stemmer", {"cure": cure})
+        return language
+
+
+def _has_password(url: str) -> bool:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return False  # opening the store tells what is wrong with it
+    return parsed.password is not None or any("password" in key.lower() for key in parsed.query)
 
 
 CONFIG_FILE = "gatewheel.toml"
@@ -101,6 +137,7 @@ class Config:
     trace: TraceSettings
     store: StoreSettings
     tables: Mapping[tuple[str, str], Table]
+    raw: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False, repr=False)  # as the file says it
 
     @property
     def root(self) -> Path:
@@ -184,6 +221,7 @@ def validate(raw: Mapping[str, Any], path: Path) -> Config:
         trace=_single(TraceSettings, "trace", raw, path),
         store=_single(StoreSettings, "store", raw, path),
         tables=tables,
+        raw=raw,
     )
     _check_references(config)
     return config
@@ -224,7 +262,9 @@ def _readable(error: ValidationError, model: type[BaseModel], where: str) -> Con
     message = message.replace("Input should be", "must be").replace("greater than or equal to", "at least")
     message = message.replace("less than or equal to", "at most")
     label = f"{where} {key}:" if key else f"{where}:"
-    return ConfigError(f"{label} {message}, got {first['input']!r}", cure=_cure(key, model))
+    value = "" if first["type"] == "secret" else f", got {first['input']!r}"  # a message must not repeat a secret
+    cure = first.get("ctx", {}).get("cure") or _cure(key, model)
+    return ConfigError(f"{label} {message}{value}", cure=cure)
 
 
 def _cure(key: str, model: type[BaseModel]) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlalchemy.exc import DBAPIError
+
 from gatewheel.kernel import trace
 from gatewheel.kernel.nouns import Answer, Trace
+from gatewheel.kernel.store.database import explain
 from gatewheel.kernel.trace import Recorder
 from gatewheel.loop.compose import Parts
 from gatewheel.rag.answer import SILENT, Listener
@@ -22,13 +25,29 @@ def ask(
 ) -> Answer:
     """Answer a question by `[app.<name>]`. Raises UserError, FilterError, ModelError or PromptError.
 
-    With `[trace] store = false` nothing about the question is written anywhere.
+    With `[trace] store = false` nothing about the question is written anywhere. A trace that cannot be kept costs a
+    note, not the answer.
     """
     recorder = recorder or Recorder()
     answer = parts.app(name).answer(question, recorder=recorder, listener=listener)
+    # only now is it certain which engine an `auto` model stands for: the fastest may have failed to load
+    variant = parts.variant(name)
+    answer = replace(answer, variant=variant.id)
     if not parts.config.trace.store:
         return answer
-    parts.keep_variant(name)
+    try:
+        parts.keep_variant(name, variant)
+        _keep(parts, question, answer, recorder)
+    except DBAPIError as error:
+        parts.say(f"the trace was not kept: {explain(error)}")
+        return answer
+    except OSError as error:
+        parts.say(f"the trace was not kept: {error.strerror}")
+        return answer
+    return replace(answer, trace=recorder.id)
+
+
+def _keep(parts: Parts, question: Question, answer: Answer, recorder: Recorder) -> None:
     trace.keep(
         parts.engine,
         Trace(
@@ -45,4 +64,3 @@ def ask(
             spans=tuple(recorder.spans),
         ),
     )
-    return replace(answer, trace=recorder.id)

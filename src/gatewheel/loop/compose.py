@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from gatewheel.kernel import catalog
@@ -19,6 +20,7 @@ from gatewheel.kernel.nouns import Variant
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from gatewheel.embeddings.analyse import Analyser
     from gatewheel.embeddings.search import PassageSearch
     from gatewheel.embeddings.store import PassageStore
     from gatewheel.kernel.ports import Checker, Chunker, Encoder, Index, Model, Reader, Retriever
@@ -26,7 +28,12 @@ if TYPE_CHECKING:
     from gatewheel.prompts.template import Prompt
     from gatewheel.rag.answer import App
 
-READING = 1  # grows when the same bytes would give other passages; every file is then read anew
+READING = 2  # grows when the same bytes would give other passages; every file is then read anew
+# Settings that decide speed, price or whose key it is, never the words of an answer.
+WORDLESS = {
+    *("threads", "batch", "parallel", "timeout", "retries", "max_retries"),
+    *("input_price", "output_price", "api_key_env", "key_env", "password_env"),
+}
 
 
 class Parts:
@@ -36,6 +43,7 @@ class Parts:
         self.config = config
         self.say = say or (lambda _: None)
         self._models: dict[str, Model] = {}
+        self._engines: dict[str, str] = {}  # which engine an `auto` model was made by
         self._apps: dict[str, App] = {}
 
     @cached_property
@@ -68,27 +76,39 @@ class Parts:
         return {name: self._create(self.config.table("reader", name)) for name in self.config.names("reader")}
 
     @cached_property
+    def analyser(self) -> Analyser:
+        """What cuts texts into search terms, in the language of [store]."""
+        from gatewheel.embeddings.analyse import Analyser
+
+        return Analyser(self.config.store.language)
+
+    @cached_property
     def store(self) -> PassageStore:
         """The write side of the passages."""
-        from gatewheel.embeddings.analyse import Analyser
         from gatewheel.embeddings.store import PassageStore
 
-        return PassageStore(self.engine, analyser=Analyser(self.config.store.language), encoder_id=self.encoder.id)
+        return PassageStore(self.engine, analyser=self.analyser, encoder_id=self.encoder.id)
 
     @cached_property
     def search(self) -> PassageSearch:
-        """The read side of the passages."""
+        """The read side of the passages. Tells `say` when they were made by other settings than the present ones."""
         from gatewheel.embeddings.search import PassageSearch
+        from gatewheel.loop import soundness
 
-        return PassageSearch(self.engine, analyser=self.store.analyser, open_index=self.open_index)
+        if outdated := soundness.outdated(self):
+            self.say(str(outdated))
+        return PassageSearch(self.engine, analyser=self.analyser, open_index=self.open_index)
+
+    @property
+    def index_folder(self) -> Path:
+        """Of the vector index: another encoder or another database must never be answered from this one's vectors."""
+        belongs = digest([self.encoder.id, self.store.identity()])
+        return self.config.state / "index" / f"{self.config.table('index', 'main').use}-{belongs[:16]}"
 
     def open_index(self) -> Index:
         """The vector index, brought up to the store's revision when it is behind."""
         table = self.config.table("index", "main")
-        # another encoder or another database must never be answered from this one's vectors
-        belongs = digest([self.encoder.id, self.store.identity()])
-        folder = self.config.state / "index" / f"{table.use}-{belongs[:16]}"
-        index: Any = self._create(table, folder=folder, dimensions=self.encoder.dimensions)
+        index: Any = self._create(table, folder=self.index_folder, dimensions=self.encoder.dimensions)
         revision = self.store.revision()
         if index.revision != revision:
             index.update(revision=revision, alive=self.store.rows(), vectors=self.store.vectors)
@@ -100,8 +120,11 @@ class Parts:
         self._apps.clear()
 
     def retriever(self, name: str = "main") -> Retriever:
-        """`[retriever.<name>]`"""
+        """`[retriever.<name>]`. Raises ConfigError when it needs vectors and the encoder makes none."""
+        from gatewheel.loop import soundness
+
         table = self.config.table("retriever", name)
+        soundness.refuse_blind(self.config, table)
         return cast("Retriever", self._create(table, passages=self.search, encoder=self.encoder))
 
     def checker(self, name: str) -> Checker:
@@ -111,7 +134,10 @@ class Parts:
     def model(self, name: str) -> Model:
         """`[model.<name>]`, loaded once."""
         if name not in self._models:
-            self._models[name] = self._create(self.config.table("model", name), on_progress=self.say)
+            table = self.config.table("model", name)
+            self._models[name] = self._create(table, on_progress=self.say)
+            if table.use == "auto":
+                self._engines[name] = self._fastest(table)
         return self._models[name]
 
     def prompt(self, name: str) -> Prompt:
@@ -142,68 +168,91 @@ class Parts:
     def variant(self, name: str = "main") -> Variant:
         """The complete recipe of `[app.<name>]`, named by the SHA-256 of its canonical JSON.
 
-        An `auto` model enters as the engine that it stands for on this machine, since engines differ in their words.
+        An `auto` model enters as the engine that it stands for on this machine, since engines differ in their words:
+        the one that it was made by, or before it is made the one that it will most likely be made by.
         """
         app = self.config.table("app", name)
         settings: Any = app.settings
         model = self.config.table("model", settings.model)
         recipe = {
-            "app": app.plain(),
+            "app": _words(app),
             "model": self._model_recipe(model),
-            "retriever": self.config.table("retriever", settings.retriever).plain(),
-            "checker": self.config.table("checker", settings.checker).plain(),
-            "encoder": {**self.config.table("encoder", "main").plain(), "id": self.encoder.id},
-            "chunker": self.config.table("chunker", "main").plain(),
+            "retriever": _words(self.config.table("retriever", settings.retriever)),
+            "checker": _words(self.config.table("checker", settings.checker)),
+            "encoder": {**_words(self.config.table("encoder", "main")), "id": self.encoder.id},
+            "chunker": _words(self.config.table("chunker", "main")),
+            "readers": {name: _words(self.config.table("reader", name)) for name in self.config.names("reader")},
+            "reading": READING,
+            "index": _words(self.config.table("index", "main")),
+            "analyser": self.analyser.id,
             "prompt": self.prompt(settings.prompt).sha256,
         }
         return Variant(id=digest(recipe), recipe=recipe)
 
-    def keep_variant(self, name: str = "main") -> Variant:
-        """The variant of `[app.<name>]`, remembered with its prompt."""
+    def keep_variant(self, name: str = "main", variant: Variant | None = None) -> Variant:
+        """The variant of `[app.<name>]`, remembered with its prompt; `variant` is it where the caller knows it."""
         from gatewheel.loop import variants
 
-        variant = self.variant(name)
+        variant = variant or self.variant(name)
         settings: Any = self.config.table("app", name).settings
         variants.keep(self.engine, self.objects, variant, prompt=self.prompt(settings.prompt).text)
         return variant
 
     def _model_recipe(self, table: Table) -> dict[str, Any]:
-        from gatewheel.models import measure, weights
-
-        recipe, settings = table.plain(), table.settings
+        recipe = _words(table)
         if table.use == "auto":
-            recipe["engine"] = measure.choose(recipe["weights"], threads=recipe["threads"], on_progress=self.say)[0]
-        if hasattr(settings, "weights"):
-            recipe["weights_sha256"] = weights.identity(weights.find(settings.weights))
-        recipe.pop("threads", None)  # decides the speed, not the words
+            recipe["engine"] = self._engines.get(table.name) or self._fastest(table)
+        if "weights" in recipe:
+            recipe["weights_sha256"] = _identity(recipe["weights"])
         return recipe
+
+    def _fastest(self, table: Table) -> str:
+        from gatewheel.models import measure
+
+        settings: Any = table.settings
+        return measure.choose(settings.weights, threads=settings.threads, on_progress=self.say)[0]
 
     def reading_recipes(self) -> dict[str, str]:
         """For each reader, what decides the passages of a file apart from its bytes."""
-        chunker = self.config.table("chunker", "main").plain()
+        chunker = _words(self.config.table("chunker", "main"))
         rest = {"chunker": chunker, "encoder": self.encoder.id, "version": READING}
         names = self.config.names("reader")
-        return {name: digest({**rest, "reader": self.config.table("reader", name).plain()}) for name in names}
+        return {name: digest({**rest, "reader": _words(self.config.table("reader", name))}) for name in names}
 
     def with_settings(self, kind: str, name: str, changes: Mapping[str, Any]) -> Parts:
         """The same project with some settings of one table changed for this once. Raises ConfigError."""
         if not changes:
             return self
-        plain = self.config.plain()
-        plain[kind][name] |= changes
-        return Parts(validate(plain, self.config.path), say=self.say)
+        raw = dict(self.config.raw)  # as the file says it: what is written out may hide what is secret
+        raw[kind] = {**raw.get(kind, {}), name: {**raw.get(kind, {}).get(name, {}), **changes}}
+        return Parts(validate(raw, self.config.path), say=self.say)
 
     def close(self) -> None:
         """Let go of models and connections."""
         for model in self._models.values():
             model.close()
         self._models.clear()
+        self._engines.clear()
         self._apps.clear()
         if "engine" in self.__dict__:
             self.engine.dispose()
 
     def _create(self, table: Table, **parts: Any) -> Any:
         return catalog.load(table.kind, table.use).create(table.settings, **parts)
+
+
+def _words(table: Table) -> dict[str, Any]:
+    """A table without the settings that change no answer."""
+    return {key: value for key, value in table.plain().items() if key not in WORDLESS}
+
+
+def _identity(named: str) -> str:
+    from gatewheel.models import weights
+
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        return weights.identity(weights.find(named))
+    return digest({path.name: weights.identity(path) for path in sorted(folder.iterdir()) if path.is_file()})
 
 
 def digest(value: Any) -> str:

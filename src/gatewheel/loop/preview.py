@@ -8,6 +8,7 @@ from gatewheel.kernel import catalog
 from gatewheel.kernel.errors import SourceError
 from gatewheel.kernel.nouns import Message, Passage, Refusal
 from gatewheel.loop.compose import Parts
+from gatewheel.rag import pages
 from gatewheel.rag.discover import Candidate, discover
 from gatewheel.rag.ingest import passages_of
 from gatewheel.rag.question import Question, clean
@@ -23,14 +24,17 @@ def preview(parts: Parts, path: Path, *, chunker: str = "") -> list[Passage]:
         module = catalog.load("chunker", chunker)
         cut = module.create(module.Settings())
     found: list[Passage] = []
+    refused: list[Refusal] = []
     for candidate in discover([str(path)], root=parts.config.root, max_file_mb=parts.config.sources.max_file_mb):
         if not isinstance(candidate, Candidate):
             raise SourceError(f"{candidate.source}: {candidate.reason}")
         for document in parts.readers[candidate.format].read(candidate.path, source=candidate.source):
             if isinstance(document, Refusal):
-                raise SourceError(f"{document.source}: {document.reason}")
-            chunks = cut.split(document, tokens=parts.encoder)
-            found += passages_of(document, chunks)
+                refused.append(document)
+            else:
+                found += passages_of(document, pages.split(document, cut, tokens=parts.encoder))
+    if refused and not found:
+        raise SourceError("; ".join(f"{one.source}: {one.reason}" for one in refused))
     return found
 
 

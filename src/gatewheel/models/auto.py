@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from gatewheel.kernel import catalog
-from gatewheel.kernel.errors import ModelError
+from gatewheel.kernel.errors import MissingPart, ModelError
 from gatewheel.kernel.ports import Model
-from gatewheel.models.measure import choose, cold_ask
-from gatewheel.models.weights import DEFAULT
+from gatewheel.models.measure import choose, cold_ask, failed
+from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights
 
 
 class Settings(BaseModel):
@@ -18,27 +18,31 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weights: str = DEFAULT
-    context_length: int = Field(4096, ge=128)
-    threads: int = Field(0, ge=0)
+    weights: Weights = DEFAULT
+    context_length: ContextLength = 4096
+    threads: Threads = 0
 
 
 def create(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> Model:
     """The model of the fastest engine; the engines are measured first when this machine has no figures yet.
 
+    An engine that fails although its figures are good is noted as failed, so that variants name the one that answers.
+
     Raises MissingPart when the weights are not here, ModelError with every reason when no engine works.
     """
     _, figures = choose(settings.weights, threads=settings.threads, on_progress=on_progress)
-    failed: list[str] = []
+    reasons: list[str] = []
     for candidate in sorted(figures.values(), key=cold_ask):
         if candidate.error:
-            failed.append(f"{candidate.engine}: {candidate.error}")
+            reasons.append(f"{candidate.engine}: {candidate.error}")
             continue
         module = catalog.load("model", candidate.engine)
         try:
             model: Model = module.create(module.Settings(**settings.model_dump()), on_progress=on_progress)
-        except ModelError as error:
-            failed.append(f"{candidate.engine}: {error}")
+        except (ModelError, MissingPart) as error:
+            reasons.append(f"{candidate.engine}: {error}")
+            failed(candidate.engine, settings.weights, threads=settings.threads, error=str(error))
             continue
         return model
-    raise ModelError(f"no local engine can run '{settings.weights}' ({'; '.join(failed)})", cure="see gatewheel doctor")
+    why = "; ".join(reasons)
+    raise ModelError(f"no local engine can run '{settings.weights}' ({why})", cure="see gatewheel doctor")

@@ -6,6 +6,7 @@ from weights that the import cannot distort (requantise.py).
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 import shutil
@@ -35,11 +36,13 @@ def load(gguf: Path, *, threads: int, on_progress: Callable[[str], None]) -> Any
         cure = "pip install openvino-genai"
         raise MissingPart("the package openvino-genai is not installed", cure=cure) from error
     folder = cache_dir() / "openvino" / f"{identity(gguf)[:16]}-{version}-{_RECIPE}"
+    _importable("openvino_genai")
     if _is_whole(folder):
         try:
             return _open(folder, threads)
         except RuntimeError:
             on_progress(f"the converted weights in {folder} do not load and are made again")
+    _importable("gguf")
     shutil.rmtree(folder, ignore_errors=True)
     on_progress(f"converting {gguf.name} for OpenVINO, once (about 5 s)")
     try:
@@ -50,6 +53,15 @@ def load(gguf: Path, *, threads: int, on_progress: Callable[[str], None]) -> Any
     except RuntimeError as error:
         cure = "use the engine llama.cpp for them"
         raise ModelError(f"OpenVINO cannot convert {gguf}: {error}", cure=cure) from error
+
+
+def _importable(module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ImportError as error:  # an installation that is broken, or made for another processor
+        package = module.replace("_", "-")
+        cure = f"pip install --force-reinstall {package}"
+        raise MissingPart(f"the package {package} cannot be imported: {error}", cure=cure) from error
 
 
 def _open(folder: Path, threads: int) -> Any:

@@ -16,7 +16,7 @@ from gatewheel.kernel.ports import Decoding, Model, OnText
 from gatewheel.models.cores import available_cores
 from gatewheel.models.stream import Emit
 from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
-from gatewheel.models.weights import DEFAULT, find
+from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, find
 
 _NEEDED = ("torch", "transformers", "gguf", "accelerate")
 
@@ -26,10 +26,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weights: str = DEFAULT
-    context_length: int = Field(4096, ge=128)
-    threads: int = Field(0, ge=0)
-    dtype: str = Field("float32", pattern="^(float32|bfloat16)$")
+    weights: Weights = DEFAULT
+    context_length: ContextLength = 4096
+    threads: Threads = 0
+    dtype: str = Field("float32", pattern="^(float32|bfloat16)$", description="float32 or bfloat16.")
 
 
 def create(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> Model:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from gatewheel.kernel.errors import MissingPart, ModelError
 from gatewheel.kernel.nouns import Completion, Message
@@ -24,7 +24,7 @@ from gatewheel.models.cores import available_cores
 from gatewheel.models.gguf import read_header
 from gatewheel.models.stream import Emit
 from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
-from gatewheel.models.weights import DEFAULT, find
+from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, find
 
 _BATCH = 512  # tokens of prompt between two looks at whether the caller still waits
 
@@ -34,9 +34,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weights: str = DEFAULT
-    context_length: int = Field(4096, ge=128)
-    threads: int = Field(0, ge=0)
+    weights: Weights = DEFAULT
+    context_length: ContextLength = 4096
+    threads: Threads = 0
 
 
 def create(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> Model:

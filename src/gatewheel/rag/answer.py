@@ -33,9 +33,9 @@ class Settings(BaseModel):
     passages: int = Field(3, ge=1, le=100, description="Passages shown to the model at most.")
     budget: int = Field(1_000, ge=50, description="Tokens of passages in the prompt at most.")
     max_tokens: int = Field(160, ge=1, description="Tokens of the answer at most.")
-    temperature: float = Field(0.0, ge=0, le=2)
-    repetition_penalty: float = Field(1.0, ge=1, le=2)
-    seed: int = 0
+    temperature: float = Field(0.0, ge=0, le=2, description="0 takes the likeliest word each time.")
+    repetition_penalty: float = Field(1.0, ge=1, le=2, description="1 is none.")
+    seed: int = Field(0, description="Of the sampling, when the temperature is above 0.")
     unsupported: Literal["drop", "flag"] = Field("drop", description="What happens to a sentence without support.")
     mode: Literal["draft", "draft-or-quote", "quote"] = Field(
         "draft-or-quote",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,22 @@ def discover(
         search.add(pattern)
     for source, path in search.found():
         yield path if isinstance(path, Refusal) else _examine(path, source, max_file_mb << 20)
+
+
+def at_or_below(patterns: Sequence[str], *, root: Path) -> Callable[[str], bool]:
+    """Says of a source whether the patterns name it or a folder above it, be it still there or not."""
+    root = _absolute(root)
+    named = [_absolute(root / Path(pattern).expanduser()) for pattern in patterns]
+    split = [(folder, glob) for folder, glob in map(split_glob, patterns) if glob]
+    globs = [(_absolute(root / Path(folder).expanduser()), Globs([glob], anchored=True)) for folder, glob in split]
+
+    def covers(source: str) -> bool:
+        path = root / source
+        return any(path.is_relative_to(one) for one in named) or any(
+            path.is_relative_to(base) and glob.match(path.relative_to(base).as_posix()) for base, glob in globs
+        )
+
+    return covers
 
 
 def format_of(path: Path) -> str | None:

@@ -106,7 +106,7 @@ class Ingestion:
             if isinstance(one, Candidate):
                 candidates.append(one)
             else:
-                self._refuse(one)
+                self.skipped.append(one)
         total = sum(candidate.size for candidate in candidates)
         self.progress = replace(self.progress, total_files=len(candidates), total_bytes=total)
         for candidate in candidates:
@@ -138,10 +138,12 @@ class Ingestion:
         try:
             sha256, mtime_ns = _digest(candidate.path), candidate.path.stat().st_mtime_ns
         except FileNotFoundError:
-            self._refuse(Refusal(source=source, reason="it is gone; run ingest again"))
+            self.skipped.append(Refusal(source=source, reason="it is gone; run ingest again"))
             return False
         except OSError as error:
-            self._refuse(Refusal(source=source, reason=f"cannot be read: {error.strerror}; check its permissions"))
+            self.skipped.append(
+                Refusal(source=source, reason=f"cannot be read: {error.strerror}; check its permissions")
+            )
             return False
         state, recipe = self.known.get(source), self.parts.recipes[candidate.format]
         if state and state.sha256 == sha256 and state.recipe == recipe:
@@ -174,17 +176,19 @@ class Ingestion:
             sha256 = ""  # it went away while it was read: its bytes are not at fault and may come back
         refusal = Refusal(source=candidate.source, reason=reason)
         self.parts.ledger.close_file(candidate.source, sha256=sha256, refusals=[refusal])
-        self._refuse(refusal)
+        self.skipped.append(refusal)
 
     def _documents(self, candidate: Candidate, file_id: int, recipe: str) -> set[str]:
         before = self.parts.ledger.known_documents(file_id)
         keep: set[str] = set()
         for document in self.parts.readers[candidate.format].read(candidate.path, source=candidate.source):
             if isinstance(document, Refusal):
-                self._refuse(document)
+                self.skipped.append(document)
                 continue
             if document.source in self.seen:
-                self._refuse(Refusal(source=document.source, reason="a second document of this name; rename one"))
+                self.skipped.append(
+                    Refusal(source=document.source, reason="a second document of this name; rename one")
+                )
                 continue
             self.seen.add(document.source)
             keep.add(document.source)
@@ -236,9 +240,6 @@ class Ingestion:
 
     def _done(self, size: int) -> None:
         self._tell(files=self.progress.files + 1, bytes=self.progress.bytes + size)
-
-    def _refuse(self, refusal: Refusal) -> None:
-        self.skipped.append(refusal)
 
     def _tell(self, **changes: int | str) -> None:
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]

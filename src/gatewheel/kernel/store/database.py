@@ -10,12 +10,23 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 
 from gatewheel.kernel.errors import MissingPart, ProjectError
 
 HEAD = "0001"
 URL_VARIABLE = "GATEWHEEL_STORE_URL"
+# what a database says when it cannot go on (sqlite.org/rescode.html, PostgreSQL's class 53) → what helps
+CURES = {
+    "locked": "another process is writing; try again when it is done",
+    "full": "free some space on the disk of the store",
+    "no space": "free some space on the disk of the store",
+    "readonly": "make the store and its folder writable",
+    "read-only": "make the store and its folder writable",
+    "malformed": "move the file away and run `gatewheel ingest` again; documents are read anew",
+    "not a database": "move the file away and run `gatewheel ingest` again; documents are read anew",
+    "connection": "check that the server of [store] url runs",
+}
 
 
 def open_database(state: Path, url: str = "") -> Engine:
@@ -40,9 +51,21 @@ def open_database(state: Path, url: str = "") -> Engine:
     return engine
 
 
+def explain(error: DBAPIError) -> ProjectError:
+    """A fault of the database at work, such as a full disk or a lost server, as the user may mend it."""
+    reason = _reason(error)
+    cure = next((cure for sign, cure in CURES.items() if sign in reason.lower()), "see `gatewheel doctor`")
+    return ProjectError(f"the store cannot be used: {reason}", cure=cure)
+
+
+def _reason(error: DBAPIError) -> str:
+    return (str(error.orig).splitlines() or ["no reason given"])[0]
+
+
 def _own(state: Path) -> URL:
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        # it holds questions and answers; who shares it says so by its mode, which then stays
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ProjectError(
             f"{state} cannot be made: {error.strerror}", cure="check the permissions of the project's folder"
@@ -66,7 +89,7 @@ def _no_url() -> ProjectError:
 
 def _told(error: DatabaseError, url: URL) -> ProjectError:
     shown = url.render_as_string(hide_password=True)
-    reason = (str(error.orig).splitlines() or ["no reason given"])[0]
+    reason = _reason(error)
     if isinstance(error, OperationalError):
         return ProjectError(f"the store {shown} cannot be opened: {reason}", cure="check [store] url")
     return ProjectError(
@@ -78,7 +101,9 @@ def _told(error: DatabaseError, url: URL) -> ProjectError:
 def _engine(url: URL) -> Engine:
     try:
         # metadata filters look into lists as they are kept, so no \u escapes
-        engine = create_engine(url, json_serializer=partial(json.dumps, ensure_ascii=False))
+        serialise = partial(json.dumps, ensure_ascii=False)
+        # parameters are people's texts, which belong in no error message
+        engine = create_engine(url, json_serializer=serialise, hide_parameters=True)
     except ModuleNotFoundError as error:
         raise MissingPart(
             f"the driver for {url.render_as_string(hide_password=True)} is not installed ({error.name})",

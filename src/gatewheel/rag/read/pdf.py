@@ -96,7 +96,6 @@ class PdfReader:
             pdf.close()
         return texts, "" if _JUNK_TITLE.match(title) else title
 
-
     def _encrypted(self) -> MissingPart:
         if not self._variable:
             cure = "remove its password, or name the variable that holds it: [reader.pdf] password_env"
