@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from documents import samples
 from gatewheel.kernel.catalog import CATALOG, load
-from gatewheel.kernel.errors import SourceError
+from gatewheel.kernel.errors import MissingPart, SourceError
 from gatewheel.kernel.nouns import Document, Refusal
 
 SAMPLES = cache(samples)
@@ -25,7 +25,7 @@ def read(name: str, path: Path) -> list[Document | Refusal]:
 
 
 def assert_sound(found: list[Document | Refusal], path: Path) -> None:
-    sources = [each.source for each in found]
+    sources = [each.source for each in found if isinstance(each, Document)]
     assert len(set(sources)) == len(sources)
     for each in found:
         assert each.source.startswith(f"docs/{path.name}")
@@ -46,7 +46,7 @@ def refused(name: str, path: Path) -> str:
     """The reason, or an empty text when the file gave sound documents; any other exception escapes."""
     try:
         assert_sound(read(name, path), path)
-    except SourceError as error:
+    except (SourceError, MissingPart) as error:  # a broken byte may make a PDF ask for a password
         return str(error)
     return ""
 
@@ -57,8 +57,9 @@ def test_a_good_file_gives_sound_documents(name: str, tmp_path: Path) -> None:
     path = tmp_path / file
     path.write_bytes(data)
     found = read(name, path)
-    assert found
-    assert all(isinstance(each, Document) for each in found)
+    assert any(isinstance(each, Document) for each in found)
+    told = [each.reason for each in found if isinstance(each, Refusal)]
+    assert told == (["no text layer on page 2; run OCR first, e.g. ocrmypdf"] if name == "pdf" else [])
     assert_sound(found, path)
 
 

@@ -45,7 +45,7 @@ def test_a_scan_is_refused_with_the_cure(tmp_path: Path) -> None:
 
 
 def test_an_encrypted_file_says_so(tmp_path: Path) -> None:
-    with pytest.raises(MissingPart, match="encrypted; .*password_env"):
+    with pytest.raises(MissingPart, match=r"encrypted; .*password_env"):
         read(encrypted(), tmp_path)
 
 

@@ -108,10 +108,23 @@ def run(arguments: list[str]) -> int:
     except GatewheelError as error:
         return _tell(error.what, error.cure, 2, as_json)
     except Exception as error:  # noqa: BLE001 (the door)
+        if mended := _of_the_database(error):
+            return _tell(mended.what, mended.cure, 1, as_json)
         if os.environ.get("GATEWHEEL_DEBUG"):
             traceback.print_exc()
         cure = "this is a defect of ours; GATEWHEEL_DEBUG=1 shows where, please report it"
         return _tell(f"{type(error).__name__}: {error}", cure, 2, as_json)
+
+
+def _of_the_database(error: Exception) -> GatewheelError | None:
+    """What to say of a database that is locked, full or damaged. Costs no import when none was opened."""
+    if "sqlalchemy" not in sys.modules:
+        return None
+    from sqlalchemy.exc import DBAPIError
+
+    from gatewheel.kernel.store.database import explain
+
+    return explain(error) if isinstance(error, DBAPIError) else None
 
 
 def _tell(what: str, cure: str, code: int, as_json: bool) -> int:

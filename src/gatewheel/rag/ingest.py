@@ -137,13 +137,11 @@ class Ingestion:
         ledger, source, size = self.parts.ledger, candidate.source, candidate.size
         try:
             sha256, mtime_ns = _digest(candidate.path), candidate.path.stat().st_mtime_ns
-        except FileNotFoundError:
-            self.skipped.append(Refusal(source=source, reason="it is gone; run ingest again"))
-            return False
         except OSError as error:
-            self.skipped.append(
-                Refusal(source=source, reason=f"cannot be read: {error.strerror}; check its permissions")
-            )
+            reason = f"cannot be read: {error.strerror}; check its permissions"
+            if isinstance(error, FileNotFoundError):
+                reason = "it is gone; run ingest again"
+            self.skipped.append(Refusal(source=source, reason=reason))
             return False
         state, recipe = self.known.get(source), self.parts.recipes[candidate.format]
         if state and state.sha256 == sha256 and state.recipe == recipe:
@@ -186,9 +184,8 @@ class Ingestion:
                 self.skipped.append(document)
                 continue
             if document.source in self.seen:
-                self.skipped.append(
-                    Refusal(source=document.source, reason="a second document of this name; rename one")
-                )
+                reason = "a second document of this name; rename one"
+                self.skipped.append(Refusal(source=document.source, reason=reason))
                 continue
             self.seen.add(document.source)
             keep.add(document.source)
