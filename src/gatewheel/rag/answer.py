@@ -32,7 +32,7 @@ class Settings(BaseModel):
     candidates: int = Field(10, ge=1, le=200, description="Passages retrieved for a question.")
     passages: int = Field(3, ge=1, le=100, description="Passages shown to the model at most.")
     budget: int = Field(1_000, ge=50, description="Tokens of passages in the prompt at most.")
-    max_tokens: int = Field(160, ge=1, description="Tokens of the answer at most.")
+    max_tokens: int = Field(96, ge=1, description="Tokens of the answer at most.")
     temperature: float = Field(0.0, ge=0, le=2, description="0 takes the likeliest word each time.")
     repetition_penalty: float = Field(1.0, ge=1, le=2, description="1 is none.")
     seed: int = Field(0, description="Of the sampling, when the temperature is above 0.")
@@ -158,7 +158,7 @@ class App:
         def receive(piece: str) -> bool:
             stop = listener.on_text(piece) if listener.on_text else False
             output.feed(piece)
-            return bool(stop)
+            return bool(stop) or output.stuck
 
         with recorder.span("generate", **{trace.OPERATION: "chat", trace.MODEL: model.name}) as span:
             messages = self._messages(question, context.numbered)

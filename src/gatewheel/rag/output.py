@@ -116,6 +116,7 @@ class Prose:
         self.evidence = evidence
         self.sentences: list[Sentence] = []
         self._asked = frozenset(read(question).content)
+        self.stuck = False  # the model says what it said before: nothing more will come
         self._abstention = abstention
         self._keep_unsupported = keep_unsupported
         self._on_sentence = on_sentence
@@ -170,10 +171,11 @@ class Prose:
 
     def _check(self, raw: str) -> None:
         text = _OWN_MARKER.sub("", raw).strip()
-        # a small model repeats itself, and the question; neither says anything
-        if frozenset(read(text).content) <= self._asked | _TALK or any(
-            sentence.text == text for sentence in self.sentences
-        ):
+        # a small model repeats itself, or the question; neither says anything
+        if any(sentence.text == text for sentence in self.sentences):
+            self.stuck = True
+            return
+        if frozenset(read(text).content) <= self._asked | _TALK:
             return
         sentence = self.evidence.judge(text)
         if sentence.supported:
@@ -199,6 +201,7 @@ class Fields:
         self.evidence = evidence
         self.sentences: list[Sentence] = []
         self._abstention = abstention
+        self.stuck = False
         self._draft = ""
         self._whole: Any = None
 
