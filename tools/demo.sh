@@ -2,7 +2,11 @@
 # The main job in one go: a sample project from Gatewheel's own documentation, ingested, asked twice.
 set -euo pipefail
 folder=$1
-run() { echo; echo "\$ gatewheel $*"; "$GATEWHEEL" "$@"; }
+run() {
+  echo; printf '$ gatewheel'
+  for word in "$@"; do case $word in *" "*) printf ' "%s"' "$word" ;; *) printf ' %s' "$word" ;; esac; done
+  echo; "$GATEWHEEL" "$@"
+}
 
 [ -f "$folder/gatewheel.toml" ] || run init "$folder" --sample
 cd "$folder"
