@@ -32,7 +32,7 @@ class SourceSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     paths: tuple[str, ...] = Field((".",), description="Folders, files or globs, relative to the project.")
     exclude: tuple[str, ...] = Field((), description="Globs that are never read.")
-    max_file_mb: int = Field(100, ge=1, description="Larger files are skipped with a reason.")
+    max_file_mb: int = Field(50, ge=1, description="Larger files are skipped with a reason.")
 
 
 class TraceSettings(BaseModel):
