@@ -206,3 +206,12 @@ def test_citations_of_the_real_checker_are_exact_words_too() -> None:
     assert len(output.citations) == 2
     for citation in output.citations:
         assert TEXTS[citation.source][slice(*citation.span)] == citation.quote
+
+
+def test_a_sentence_whose_only_news_is_a_function_word_is_still_an_answer() -> None:
+    passages = [Passage(id="m", source="m.md", span=(0, 28), text="The moon base opens in May.\n")]
+    question = "When does the moon base open?"
+    output = Prose(Evidence(Verbatim(), passages), question=question, abstention=NOTHING)
+    output.feed("When does the moon base open? The moon base opens. The moon base opens in May.")
+    output.finish()
+    assert output.text == "The moon base opens in May [1]."

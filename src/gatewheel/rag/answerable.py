@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gatewheel.rag.evidence import Evidence, Window, weights
 from gatewheel.rag.logistic import probability
-from gatewheel.rag.wording import Wording, covered, read
+from gatewheel.rag.wording import Wording, covered, echoes, read
 
 if TYPE_CHECKING:
     from gatewheel.kernel.ports import Vectors
@@ -110,7 +110,7 @@ def best_sentence(
                 continue
             score = covered(asked.content, window.stems, weight) + cosine + near
             # a question in the document, or a heading that echoes the one asked: what follows answers it
-            if window.asks or window.stems <= frozenset(asked.content):
+            if window.leads or echoes(window.text, question):
                 inherited = score
                 continue
             score = max(score, inherited) + 0.1 * _type(question, asked, window)

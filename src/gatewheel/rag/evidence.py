@@ -24,7 +24,7 @@ PAIR_CHARACTERS = 600  # two neighbours longer than this together are no longer 
 class Window:
     """One sentence, or two neighbours, at `start:end` of the passage text; `rows` are its sentences.
 
-    `asks` marks one that ends in a question mark: it may hold every word of a question and yet answers nothing.
+    `leads` marks a question or a heading: it may hold every word of a question and yet answers nothing.
     """
 
     start: int
@@ -33,7 +33,8 @@ class Window:
     wording: Wording
     stems: frozenset[str]
     pairs: frozenset[tuple[str, str]]
-    asks: bool
+    leads: bool
+    text: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +80,9 @@ def weights(evidence: Sequence[Evidence]) -> dict[str, float]:
 
 def _window(text: str, span: Span, rows: tuple[int, ...], wording: Wording) -> Window:
     start, end = span
-    asks = text[start:end].rstrip("\"'”’»)*_` ").endswith(("?", "？", "؟"))
-    return Window(start, end, rows, wording, frozenset(wording.content), wording.pairs, asks)
+    words = text[start:end]
+    leads = words.startswith("#") or words.rstrip("\"'”’»)*_` ").endswith(("?", "？", "؟"))
+    return Window(start, end, rows, wording, frozenset(wording.content), wording.pairs, leads, words)
 
 
 def _joined(first: Wording, second: Wording) -> Wording:

@@ -147,7 +147,7 @@ def _best(
     best = UNCHECKABLE
     for index, piece in enumerate(evidence):
         for window, cosine in zip(piece.windows, piece.cosines(vector), strict=True):
-            if window.asks:
+            if window.leads and len(window.rows) == 1:
                 continue
             score = probability(features(claim, window, piece, weight, cosine), coefficients)
             if score > best.score:

@@ -16,7 +16,7 @@ from gatewheel.kernel.errors import ModelError
 from gatewheel.kernel.nouns import Citation, Passage, Sentence
 from gatewheel.kernel.ports import Checker, Support
 from gatewheel.rag.sentences import sentence_spans
-from gatewheel.rag.wording import read
+from gatewheel.rag.wording import echoes
 
 FLAG = "[unsupported]"
 _OWN_MARKER = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")  # markers of the model's own: it guesses, so they go
@@ -27,7 +27,6 @@ _STEP = re.compile(rf"\s(?=\S)|[{_WIDE}](?=[^\W_])")
 _LINE_MARKS = re.compile(r"^[ \t]*(?:(?:>|#{1,6}|[-*+])[ \t]+)+", re.MULTILINE)
 _CELLS = re.compile(r"[ \t]*\|[ \t]*")
 _EMPHASIS = re.compile(r"\*\*|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)")
-_TALK = frozenset(("answer", "question", "text", "passag", "accord", "document"))  # stems of talk about the task
 _END = re.compile(r"([.!?。！？।…]+[\"'”’)\]]*)\s*$")
 
 
@@ -115,7 +114,7 @@ class Prose:
     ) -> None:
         self.evidence = evidence
         self.sentences: list[Sentence] = []
-        self._asked = frozenset(read(question).content)
+        self._question = question
         self.stuck = False  # the model says what it said before: nothing more will come
         self._abstention = abstention
         self._keep_unsupported = keep_unsupported
@@ -175,7 +174,7 @@ class Prose:
         if any(sentence.text == text for sentence in self.sentences):
             self.stuck = True
             return
-        if frozenset(read(text).content) <= self._asked | _TALK:
+        if echoes(text, self._question):
             return
         sentence = self.evidence.judge(text)
         if sentence.supported:

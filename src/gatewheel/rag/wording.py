@@ -32,6 +32,21 @@ _SPELLED = dict(two="2", three="3", four="4", five="5", six="6", seven="7", eigh
 )
 
 
+# what a sentence may add to a question and still say nothing new: "the answer is …"
+_FRAME = _words("a an the is are was were be of it that this do does did answer question text document")
+
+
+@lru_cache(maxsize=4096)
+def every_stem(text: str) -> frozenset[str]:
+    """Stems of all words, function words included: "May" is one of them, and at times the whole answer."""
+    return frozenset(_stemmer().stemWord(match.group().lower()) for match in _WORD.finditer(text))
+
+
+def echoes(text: str, question: str) -> bool:
+    """Whether a text has no word that the question did not have, so that it says nothing new."""
+    return every_stem(text) <= every_stem(question) | frozenset(map(_stemmer().stemWord, _FRAME))
+
+
 @dataclass(frozen=True, slots=True)
 class Wording:
     """Stems of the content words in their order, and among them those that must not be wrong."""
