@@ -92,7 +92,7 @@ def test_token_starts_are_those_of_the_whole_text(text: str, piece: int, pieces:
         patch.setattr(openvino, "PIECE", piece)
         patch.setattr(openvino, "PIECES", pieces)
         found = one.starts(text)
-    assert found.dtype == np.int64
+    assert found.dtype == np.int32
     assert found.tolist() == whole
 
 

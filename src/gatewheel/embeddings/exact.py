@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from gatewheel.embeddings.matrix import Batches, Snapshot
-    from gatewheel.kernel.ports import Offsets, Vectors
+    from gatewheel.embeddings.matrix import Batches, Rows, Snapshot
+    from gatewheel.kernel.ports import Vectors
 
 BLOCK = 16_384  # gathered rows at a time: 25 MB at 384 dimensions
 ROUNDING = 1e-5  # more than a float32 product of unit vectors is off by, so no row at the edge is lost
@@ -45,7 +45,7 @@ class ExactIndex:
         """The store's revision that this index holds; -1 for none."""
         return self._now.revision
 
-    def update(self, *, revision: int, alive: Offsets, vectors: Batches) -> None:
+    def update(self, *, revision: int, alive: Rows, vectors: Batches) -> None:
         """Follow the store: see `Matrix.update`. Costs what is new, not what is there."""
         self._now = self._matrix.update(revision=revision, alive=alive, vectors=vectors)
 

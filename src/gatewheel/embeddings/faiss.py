@@ -19,8 +19,8 @@ from gatewheel.embeddings.exact import BLOCK, alive_among, nearest
 from gatewheel.kernel.errors import MissingPart
 
 if TYPE_CHECKING:
-    from gatewheel.embeddings.matrix import Batches, Snapshot
-    from gatewheel.kernel.ports import Offsets, Vectors
+    from gatewheel.embeddings.matrix import Batches, Rows, Snapshot
+    from gatewheel.kernel.ports import Vectors
 
 TAIL = 0.1  # share of rows newer than the file above which it is built anew; until then they are scanned
 WIDER = 4  # candidates for each result: 8 bits a number misplace neighbours by a few ranks
@@ -75,7 +75,7 @@ class FaissIndex:
         """The store's revision that this index holds; -1 for none."""
         return self._state[0].revision
 
-    def update(self, *, revision: int, alive: Offsets, vectors: Batches) -> None:
+    def update(self, *, revision: int, alive: Rows, vectors: Batches) -> None:
         """Follow the store: see `Matrix.update`. New lists are built when more than a tenth of the rows is new."""
         now = self._matrix.update(revision=revision, alive=alive, vectors=vectors)
         with self._matrix.alone():

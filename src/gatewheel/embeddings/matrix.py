@@ -21,9 +21,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from gatewheel.kernel.ports import Offsets, Vectors
+    from numpy.typing import NDArray
 
-    Batches = Callable[[int], Iterator[tuple[Offsets, Vectors]]]
+    from gatewheel.kernel.ports import Vectors
+
+    Rows = NDArray[np.int64]
+
+    Batches = Callable[[int], Iterator[tuple[Rows, Vectors]]]
 
 FORMAT = 1
 DEAD = 0.3  # share of removed rows above which all are written anew
@@ -36,7 +40,7 @@ class Snapshot:
 
     revision: int
     generation: str
-    ids: Offsets
+    ids: Rows
     removed: Any
     vectors: Vectors
 
@@ -59,7 +63,7 @@ class Matrix:
                 break
         return self._empty()
 
-    def update(self, *, revision: int, alive: Offsets, vectors: Batches) -> Snapshot:
+    def update(self, *, revision: int, alive: Rows, vectors: Batches) -> Snapshot:
         """Hold exactly the rows of a store: drop those that are not in `alive`, add what is new.
 
         `alive` is int64 ascending; `vectors(after)` gives (ids, rows) in batches, ids ascending and greater than
@@ -106,7 +110,7 @@ class Matrix:
             vectors=np.memmap(path, dtype="<f4", mode="r", shape=shape) if all(shape) else np.zeros(shape, np.float32),
         )
 
-    def _append(self, held: Snapshot, batches: Iterator[tuple[Offsets, Vectors]]) -> Offsets:
+    def _append(self, held: Snapshot, batches: Iterator[tuple[Rows, Vectors]]) -> Rows:
         found = [np.zeros(0, np.int64)]
         path = self.folder / f"vectors-{held.generation}.f32"
         with path.open("r+b" if path.exists() else "w+b") as file:
@@ -119,7 +123,7 @@ class Matrix:
             os.fsync(file.fileno())
         return np.concatenate(found)
 
-    def _publish(self, revision: int, generation: str, signed: Offsets) -> None:
+    def _publish(self, revision: int, generation: str, signed: Rows) -> None:
         manifest = {
             "format": FORMAT,
             "revision": revision,

@@ -102,13 +102,13 @@ class OpenVINOEncoder:
         """
         import numpy as np
 
-        found = [np.zeros(0, np.int64)]
+        found = [np.zeros(0, np.int32)]
         pieces = _pieces(text)
         while batch := list(islice(pieces, PIECES)):
             encodings = self._counter.encode_batch([text[a:b] for a, b in batch], add_special_tokens=False)
             for (begin, _), encoding in zip(batch, encodings, strict=True):
-                offsets = np.fromiter((start for start, _ in encoding.offsets), np.int64, len(encoding.offsets))
-                found.append(offsets + begin)
+                offsets = np.fromiter((start for start, _ in encoding.offsets), np.int32, len(encoding.offsets))
+                found.append(offsets + np.int32(begin))
         return np.concatenate(found)
 
     @cached_property

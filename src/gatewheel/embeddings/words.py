@@ -15,7 +15,7 @@ TOKEN = re.compile(rf"[{CJK}]|[^\W{CJK}]{{1,7}}|[^\w\s]")
 
 
 def word_starts(text: str) -> Offsets:
-    """Character offset at which each token starts, ascending, int64, shape (tokens,)."""
+    """Character offset at which each token starts, ascending, int32, shape (tokens,)."""
     import numpy as np
 
-    return np.fromiter((match.start() for match in TOKEN.finditer(text)), np.int64)
+    return np.fromiter((match.start() for match in TOKEN.finditer(text)), np.int32)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float32]
-    Offsets = NDArray[np.int64]
+    Offsets = NDArray[np.int32]
 
 OnText = Callable[[str], bool | None]
 """Receives each piece of a stream; returning True stops the generation."""
@@ -50,7 +50,7 @@ class Tokens(Protocol):
     """Where the tokens of a text begin, in the encoder's own vocabulary."""
 
     def starts(self, text: str) -> Offsets:
-        """Character offset at which each token starts, ascending, shape (tokens,); no special tokens."""
+        """Character offset at which each token starts, ascending, int32, shape (tokens,); no special tokens."""
 
 
 class Encoder(Tokens, Protocol):
@@ -115,14 +115,14 @@ class FileState:
 class Entry:
     """A document ready to be written: its passages, for each the text that the encoder sees, and its vector's key.
 
-    `contexts` is empty when the encoder is `none`.
+    The three have the same length. They may be made as they are read, so read them in slices and once.
     """
 
     document: Document
     sha256: str
-    passages: tuple[Passage, ...]
-    contexts: tuple[str, ...]
-    keys: tuple[str, ...]
+    passages: Sequence[Passage]
+    contexts: Sequence[str]
+    keys: Sequence[str]
 
 
 class Ledger(Protocol):

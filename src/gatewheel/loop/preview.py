@@ -8,9 +8,8 @@ from gatewheel.kernel import catalog
 from gatewheel.kernel.errors import SourceError
 from gatewheel.kernel.nouns import Message, Passage, Refusal
 from gatewheel.loop.compose import Parts
-from gatewheel.rag import pages
+from gatewheel.rag import pages, pieces
 from gatewheel.rag.discover import Candidate, discover
-from gatewheel.rag.ingest import passages_of
 from gatewheel.rag.question import Question, clean
 
 
@@ -32,7 +31,8 @@ def preview(parts: Parts, path: Path, *, chunker: str = "") -> list[Passage]:
             if isinstance(document, Refusal):
                 refused.append(document)
             else:
-                found += passages_of(document, pages.split(document, cut, tokens=parts.encoder))
+                chunks = pages.split(document, cut, tokens=parts.encoder)
+                found += [pieces.passage(document, chunk) for chunk in chunks]
     if refused and not found:
         raise SourceError("; ".join(f"{one.source}: {one.reason}" for one in refused))
     return found

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from itertools import islice
+from pathlib import Path
 
 from gatewheel.kernel.errors import MissingPart, SourceError
-from gatewheel.kernel.nouns import Chunk, Document, Passage, Refusal
+from gatewheel.kernel.nouns import Document, Refusal
 from gatewheel.kernel.ports import Chunker, Encoder, Entry, FileState, Ledger, Reader
-from gatewheel.rag import pages
+from gatewheel.rag import pages, pieces
 from gatewheel.rag.discover import Candidate
 from gatewheel.rag.language import detect
 
@@ -205,11 +205,7 @@ class Ingestion:
 
     def _entry(self, document: Document, digest: str) -> Entry:
         chunks = pages.split(document, self.parts.chunker, tokens=self.parts.encoder)
-        keys = tuple(_key(context(document, chunk)) for chunk in chunks)
-        # only an encoder reads them; for a text of 90 MB they are another 120 MB
-        contexts = tuple(context(document, chunk) for chunk in chunks) if self.parts.encoder.dimensions else ()
-        passages = tuple(passages_of(document, chunks))
-        return Entry(document=document, sha256=digest, passages=passages, contexts=contexts, keys=keys)
+        return pieces.entry(document, chunks, sha256=digest)
 
     def _flush(self) -> None:
         batch, self.batch = self.batch, _Batch()
@@ -226,14 +222,15 @@ class Ingestion:
 
     def _encode(self, entries: Sequence[Entry]) -> None:
         ledger = self.parts.ledger
-        texts = {key: text for entry in entries for key, text in zip(entry.keys, entry.contexts, strict=True)}
-        total = sum(len(entry.keys) for entry in entries)
-        missing = sorted(ledger.missing_vectors(list(texts)), key=lambda key: len(texts[key]))
-        for at in range(0, len(missing), ENCODE_PASSAGES):
-            keys = missing[at : at + ENCODE_PASSAGES]
-            ledger.add_vectors(keys, self.parts.encoder.encode([texts[key] for key in keys]))
-            self._tell(passages=self.progress.passages + len(keys))
-        self._tell(passages=self.progress.passages + total - len(missing))
+        passages = ((key, text) for entry in entries for key, text in zip(entry.keys, entry.contexts, strict=True))
+        while window := list(islice(passages, BATCH_PASSAGES)):  # of a large document never all at once
+            texts = dict(window)
+            missing = sorted(ledger.missing_vectors(list(texts)), key=lambda key: len(texts[key]))
+            for at in range(0, len(missing), ENCODE_PASSAGES):
+                keys = missing[at : at + ENCODE_PASSAGES]
+                ledger.add_vectors(keys, self.parts.encoder.encode([texts[key] for key in keys]))
+                self._tell(passages=self.progress.passages + len(keys))
+            self._tell(passages=self.progress.passages + len(window) - len(missing))
 
     def _done(self, size: int) -> None:
         self._tell(files=self.progress.files + 1, bytes=self.progress.bytes + size)
@@ -242,49 +239,6 @@ class Ingestion:
         self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
         if self.on_progress:
             self.on_progress(self.progress)
-
-
-def context(document: Document, chunk: Chunk) -> str:
-    """What the encoder sees of a chunk: the document's title and the headings above it, then its text.
-
-    A title that is only the file's name stays out, so that a renamed file keeps its vectors.
-    """
-    headings = _titled(document, chunk).headings
-    if headings and headings[0] == document.title == PurePosixPath(document.source).stem:
-        headings = headings[1:]
-    text = document.text[chunk.start : chunk.end]
-    return f"{' > '.join(headings)}\n{text}" if headings else text
-
-
-def _key(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
-
-
-def _titled(document: Document, chunk: Chunk) -> Chunk:
-    if not document.title or document.title in chunk.headings[:1]:
-        return chunk
-    return replace(chunk, headings=(document.title, *chunk.headings))
-
-
-def passages_of(document: Document, chunks: Sequence[Chunk]) -> list[Passage]:
-    """Chunks as located pieces: `document.text[span[0]:span[1]] == text`."""
-    return [_passage(document, _titled(document, chunk)) for chunk in chunks]
-
-
-def _passage(document: Document, chunk: Chunk) -> Passage:
-    text = document.text[chunk.start : chunk.end]
-    place = f"{document.source}\0{chunk.start}\0{chunk.end}\0{text}".encode("utf-8", "replace")
-    return Passage(
-        # it changes when the place or the words do, so that a trace never points at other words
-        id=hashlib.blake2b(place, digest_size=8).hexdigest(),
-        source=document.source,
-        span=(chunk.start, chunk.end),
-        text=text,
-        heading=" > ".join(chunk.headings),
-        page=bisect_right(document.pages, chunk.start) or None,
-        tokens=chunk.tokens,
-        title=document.title,
-    )
 
 
 def _document_digest(document: Document, recipe: str) -> str:

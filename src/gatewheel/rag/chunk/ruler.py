@@ -35,15 +35,14 @@ class Ruler:
 
     def count(self, start: int, end: int) -> int:
         """Tokens that begin in text[start:end]."""
-        first, last = self._starts.searchsorted((start, end))
-        return int(last - first)
+        return self._place(end) - self._place(start)
 
     def advance(self, start: int, tokens: int) -> int:
         """The largest end for which text[start:end] holds at most `tokens` tokens (one at least).
 
         Stays off the inside of a character cluster and of a CRLF unless the cluster alone is too long.
         """
-        first = int(self._starts.searchsorted(start))
+        first = self._place(start)
         if first + tokens >= len(self._starts):
             return len(self.text)
         end = int(self._starts[first + tokens])
@@ -52,7 +51,7 @@ class Ruler:
 
     def retreat(self, end: int, tokens: int) -> int:
         """The offset at which the last `tokens` tokens of text[:end] begin."""
-        last = int(self._starts.searchsorted(end))
+        last = self._place(end)
         return self._cluster_start(int(self._starts[max(0, last - tokens)])) if tokens and last else end
 
     def trim(self, start: int, end: int) -> Span:
@@ -72,6 +71,10 @@ class Ruler:
                 stop = self._word_start(start, stop)
             yield start, stop
             start = stop
+
+    def _place(self, offset: int) -> int:
+        """The first token that begins at `offset` or behind it."""
+        return int(self._starts.searchsorted(self._starts.dtype.type(offset)))  # a wider number would copy them all
 
     def _word_start(self, start: int, stop: int) -> int:
         """The nearest place behind white space in the last LONGEST_WORD characters before `stop`, else `stop`."""
@@ -120,7 +123,7 @@ def _is_second_of_a_flag(text: str, offset: int) -> bool:
 def _with_long_words(text: str, starts: Offsets) -> Offsets:
     """The starts, with more of them inside words that the encoder took for one unknown token or for none."""
     extra = [
-        np.arange(word.start(), word.end(), UNKNOWN_STEP, dtype=np.int64)
+        np.arange(word.start(), word.end(), UNKNOWN_STEP, dtype=starts.dtype)
         for start, end in _gaps(starts, len(text))
         for word in _WORD.finditer(text, start, end)
         if word.end() - word.start() > LONGEST_WORD or word.start() > start
