@@ -12,7 +12,6 @@ from itertools import pairwise
 from gatewheel.kernel.nouns import Chunk, Document
 from gatewheel.kernel.ports import Chunker, Tokens
 
-
 SLICE = 1 << 23  # characters; a chunker takes about twelve bytes for each while it works
 EDGES = ("\n\n", "\n", " ")
 
