@@ -31,6 +31,10 @@ class PassageSearch:
         self._open_index = open_index
         self._opened: tuple[str, Index] | None = None  # at which revision of the store
 
+    def seen_by(self, groups: frozenset[str]) -> PassageSearch:
+        """The passages of documents that are open to all or to one of these groups."""
+        raise NotImplementedError
+
     def by_terms(self, question: str, *, k: int, where: str = "") -> list[tuple[int, float]]:
         """Rows with their BM25 score, best first. Raises FilterError for a filter that does not parse."""
         clause = _clause(where)

@@ -12,92 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ValidationError
 
 from gatewheel.kernel import catalog
 from gatewheel.kernel.errors import ConfigError, did_you_mean
-
-
-class ProjectSettings(BaseModel):
-    """`[project]`"""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str = Field("", description="Shown to people; the folder's name when empty.")
-
-
-class SourceSettings(BaseModel):
-    """`[sources]`: which files are the project's documents."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    paths: tuple[str, ...] = Field((".",), description="Folders, files or globs, relative to the project.")
-    exclude: tuple[str, ...] = Field((), description="Globs that are never read.")
-    max_file_mb: int = Field(50, ge=1, description="Larger files are skipped with a reason.")
-
-
-class TraceSettings(BaseModel):
-    """`[trace]`"""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    store: bool = Field(True, description="Record each question with its spans in the project's database.")
-
-
-class StoreSettings(BaseModel):
-    """`[store]`"""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    url: str = Field(
-        "",
-        description="SQLAlchemy URL; empty means SQLite in .gatewheel/. GATEWHEEL_STORE_URL in the environment "
-        "wins, so that a password need not stand in the file.",
-    )
-    language: str = Field("english", description="Stemming of the text index: a Snowball language, or none.")
-
-    @field_validator("url")
-    @classmethod
-    def _no_password(cls, url: str) -> str:
-        if url and _has_password(url):
-            raise PydanticCustomError(
-                "secret",
-                "must not hold a password",
-                {"cure": "take the line out and set GATEWHEEL_STORE_URL to the URL"},
-            )
-        return url
-
-    @field_validator("language")
-    @classmethod
-    def _known_language(cls, language: str) -> str:
-        if language not in ("english", "none"):  # the usual ones, and the import costs 10 ms
-            from Stemmer import algorithms
-
-            known = [*algorithms(), "none"]
-            if language not in known:
-                cure = did_you_mean(language, known)
-                raise PydanticCustomError("language", "has no stemmer", {"cure": cure})
-        return language
-
-
-def _has_password(url: str) -> bool:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        return False  # opening the store tells what is wrong with it
-    return parsed.password is not None or any("password" in key.lower() for key in parsed.query)
-
+from gatewheel.kernel.settings import (
+    MODELS,
+    AccessSettings,
+    ProjectSettings,
+    ServeSettings,
+    SourceSettings,
+    StoreSettings,
+    TraceSettings,
+)
 
 CONFIG_FILE = "gatewheel.toml"
 STATE_FOLDER = ".gatewheel"
 
 Single = TypeVar("Single", bound=BaseModel)
-MODELS: dict[str, type[BaseModel]] = {
-    "project": ProjectSettings,
-    "sources": SourceSettings,
-    "trace": TraceSettings,
-    "store": StoreSettings,
-}
 SINGLE = tuple(MODELS)
 
 # What a project is made of when its file does not say.
@@ -136,6 +68,8 @@ class Config:
     sources: SourceSettings
     trace: TraceSettings
     store: StoreSettings
+    serve: ServeSettings
+    access: AccessSettings
     tables: Mapping[tuple[str, str], Table]
     raw: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False, repr=False)  # as the file says it
 
@@ -163,12 +97,7 @@ class Config:
 
     def plain(self) -> dict[str, Any]:
         """The whole configuration as nested plain values, every default filled in."""
-        out: dict[str, Any] = {
-            "project": self.project.model_dump(mode="json"),
-            "sources": self.sources.model_dump(mode="json"),
-            "trace": self.trace.model_dump(mode="json"),
-            "store": self.store.model_dump(mode="json"),
-        }
+        out: dict[str, Any] = {name: getattr(self, name).model_dump(mode="json") for name in SINGLE}
         for (kind, name), table in self.tables.items():
             out.setdefault(kind, {})[name] = table.plain()
         return out
@@ -214,21 +143,17 @@ def validate(raw: Mapping[str, Any], path: Path) -> Config:
         given = raw.get(kind, {})
         for name, body in (default | dict(given)).items():
             tables[kind, name] = _table(kind, name, body, default.get(name), path)
+    singles: dict[str, Any] = {
+        name: _settings(model, raw.get(name, {}), f"{path.name}: [{name}]") for name, model in MODELS.items()
+    }
     config = Config(
         path=path,
-        project=_single(ProjectSettings, "project", raw, path),
-        sources=_single(SourceSettings, "sources", raw, path),
-        trace=_single(TraceSettings, "trace", raw, path),
-        store=_single(StoreSettings, "store", raw, path),
+        **singles,
         tables=tables,
         raw=raw,
     )
     _check_references(config)
     return config
-
-
-def _single(model: type[Single], name: str, raw: Mapping[str, Any], path: Path) -> Single:
-    return _settings(model, raw.get(name, {}), f"{path.name}: [{name}]")
 
 
 def _table(kind: str, name: str, body: Any, default: Mapping[str, Any] | None, path: Path) -> Table:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 Span = tuple[int, int]
 Role = Literal["system", "user", "assistant", "tool"]
+Scope = Literal["ask", "feedback", "operate"]
+Thumb = Literal["up", "down"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,14 +102,24 @@ class Usage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TokenLogprob:
+    """A token that was written with its natural log-probability; `top` holds the likeliest tokens at its place."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Completion:
-    """What a model wrote. `finish` is stop, length, tool_calls or cancelled."""
+    """What a model wrote. `finish` is stop, length, tool_calls or cancelled. `logprobs` is empty unless asked for."""
 
     text: str
     finish: str
     usage: Usage
     model: str
     tool_calls: tuple[ToolCall, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,7 +181,11 @@ class SpanRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trace:
-    """One request through a variant, as spans. `created` is a POSIX time stamp."""
+    """One request through a variant, as spans. `created` is a POSIX time stamp, `cost` is in US dollars.
+
+    `kind` is ask or chat for an answer from the documents, completion for a plain call of a model. `key` is the id of
+    the API key that asked, empty for the owner of the project. `error` says why there is no answer.
+    """
 
     id: str
     created: float
@@ -182,3 +198,49 @@ class Trace:
     input_tokens: int
     output_tokens: int
     spans: tuple[SpanRecord, ...] = ()
+    model: str = ""
+    cost: float | None = None
+    key: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Feedback:
+    """What a person thinks of the answer of a trace. `score` is in 0..1; `wrong_citations` are markers of the answer.
+
+    `id` is the digest of all the rest but `created`, so that saying the same twice is saying it once. `author` is the
+    id of an API key, empty for the owner.
+    """
+
+    id: str
+    trace: str
+    created: float
+    author: str = ""
+    thumb: Thumb | None = None
+    score: float | None = None
+    comment: str = ""
+    correction: str = ""
+    wrong_citations: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """An API key without its secret. `groups` are those whose documents it may see, besides those open to all."""
+
+    id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    groups: tuple[str, ...]
+    requests_per_minute: int | None
+    dollars_per_day: float | None
+    created: float
+    revoked: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caller:
+    """Who asks. `groups` None sees every document: the owner on this machine; `key` is then empty."""
+
+    key: str = ""
+    scopes: tuple[Scope, ...] = ("ask", "feedback", "operate")
+    groups: frozenset[str] | None = None

@@ -22,7 +22,10 @@ OnText = Callable[[str], bool | None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decoding:
-    """How a model is to write. `schema` is a JSON Schema that the text must validate against."""
+    """How a model is to write. `schema` is a JSON Schema that the text must validate against.
+
+    `logprobs` asks for the log-probability of each token and of so many of the likeliest at its place.
+    """
 
     max_tokens: int = 256
     temperature: float = 0.0
@@ -32,15 +35,18 @@ class Decoding:
     schema: Mapping[str, Any] | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
     repetition_penalty: float = 1.0
+    logprobs: int | None = None
 
 
 class Model(Protocol):
-    """A chat model. Sync; one call at a time unless its engine says otherwise."""
+    """A chat model. Sync; `parallel` calls are under way at once, the others wait for their turn."""
 
     @property
     def name(self) -> str: ...
     @property
     def context_length(self) -> int: ...
+    @property
+    def parallel(self) -> int: ...
     def count_tokens(self, text: str) -> int: ...
     def chat(self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None) -> Completion: ...
     def close(self) -> None: ...

@@ -7,12 +7,14 @@ from dataclasses import replace
 from sqlalchemy.exc import DBAPIError
 
 from gatewheel.kernel import trace
-from gatewheel.kernel.nouns import Answer, Trace
+from gatewheel.kernel.nouns import Answer, Caller, Trace
 from gatewheel.kernel.store.database import explain
 from gatewheel.kernel.trace import Recorder
 from gatewheel.loop.compose import Parts
 from gatewheel.rag.answer import SILENT, Listener
 from gatewheel.rag.question import Question
+
+OWNER = Caller()
 
 
 def ask(
@@ -22,6 +24,7 @@ def ask(
     name: str = "main",
     listener: Listener = SILENT,
     recorder: Recorder | None = None,
+    caller: Caller = OWNER,
 ) -> Answer:
     """Answer a question by `[app.<name>]`. Raises UserError, FilterError, ModelError or PromptError.
 
@@ -29,7 +32,7 @@ def ask(
     note, not the answer.
     """
     recorder = recorder or Recorder()
-    answer = parts.app(name).answer(question, recorder=recorder, listener=listener)
+    answer = parts.app(name, groups=caller.groups).answer(question, recorder=recorder, listener=listener)
     # only now is it certain which engine an `auto` model stands for: the fastest may have failed to load
     variant = parts.variant(name)
     answer = replace(answer, variant=variant.id)
@@ -37,7 +40,7 @@ def ask(
         return answer
     try:
         parts.keep_variant(name, variant)
-        _keep(parts, question, answer, recorder)
+        _keep(parts, question, answer, recorder, caller)
     except DBAPIError as error:
         parts.say(f"the trace was not kept: {explain(error)}")
         return answer
@@ -47,7 +50,7 @@ def ask(
     return replace(answer, trace=recorder.id)
 
 
-def _keep(parts: Parts, question: Question, answer: Answer, recorder: Recorder) -> None:
+def _keep(parts: Parts, question: Question, answer: Answer, recorder: Recorder, caller: Caller) -> None:
     trace.keep(
         parts.engine,
         Trace(
@@ -62,5 +65,7 @@ def _keep(parts: Parts, question: Question, answer: Answer, recorder: Recorder) 
             input_tokens=answer.usage.input_tokens,
             output_tokens=answer.usage.output_tokens,
             spans=tuple(recorder.spans),
+            cost=answer.usage.cost,
+            key=caller.key,
         ),
     )

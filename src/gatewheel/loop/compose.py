@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -119,13 +120,17 @@ class Parts:
         self.__dict__.pop("search", None)
         self._apps.clear()
 
-    def retriever(self, name: str = "main") -> Retriever:
+    def passages(self, groups: frozenset[str] | None = None) -> PassageSearch:
+        """The read side of the passages that these groups may see; None: all."""
+        return self.search if groups is None else self.search.seen_by(groups)
+
+    def retriever(self, name: str = "main", *, groups: frozenset[str] | None = None) -> Retriever:
         """`[retriever.<name>]`. Raises ConfigError when it needs vectors and the encoder makes none."""
         from gatewheel.loop import soundness
 
         table = self.config.table("retriever", name)
         soundness.refuse_blind(self.config, table)
-        return cast("Retriever", self._create(table, passages=self.search, encoder=self.encoder))
+        return cast("Retriever", self._create(table, passages=self.passages(groups), encoder=self.encoder))
 
     def checker(self, name: str) -> Checker:
         """`[checker.<name>]`"""
@@ -150,8 +155,10 @@ class Parts:
             raise PromptError(f"no prompt prompts/{name}.md", cure=did_you_mean(name, known))
         return load(path)
 
-    def app(self, name: str = "main") -> App:
-        """`[app.<name>]`: the application of a variant."""
+    def app(self, name: str = "main", *, groups: frozenset[str] | None = None) -> App:
+        """`[app.<name>]`: the application of a variant, which sees what these groups may see."""
+        if groups is not None:
+            return replace(self.app(name), retriever=self.retriever(self._retriever_of(name), groups=groups))
         if name not in self._apps:
             table = self.config.table("app", name)
             settings: Any = table.settings
@@ -164,6 +171,10 @@ class Parts:
                 variant=self.variant(name).id,
             )
         return self._apps[name]
+
+    def _retriever_of(self, name: str) -> str:
+        settings: Any = self.config.table("app", name).settings
+        return str(settings.retriever)
 
     def variant(self, name: str = "main") -> Variant:
         """The complete recipe of `[app.<name>]`, named by the SHA-256 of its canonical JSON.

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gatewheel.kernel import config, trace
-from gatewheel.kernel.nouns import Answer, Document, Hit, Message, Trace, Variant
+from gatewheel.kernel.nouns import Answer, Caller, Completion, Document, Feedback, Hit, Message, Trace, Variant
+from gatewheel.kernel.ports import Decoding, OnText
 from gatewheel.kernel.trace import Recorder
 from gatewheel.loop import ask as asking
 from gatewheel.loop import starting
@@ -42,9 +43,21 @@ def init(folder: str | Path = ".", *, sample: bool = False) -> Project:
 class Project:
     """An open project. Parts are loaded at first use; `close` or `with` lets go of them."""
 
-    def __init__(self, settings: config.Config, *, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: config.Config,
+        *,
+        say: Callable[[str], None] | None = None,
+        parts: Parts | None = None,
+        caller: Caller = Caller(),  # noqa: B008 (frozen)
+    ) -> None:
         self.config = settings
-        self.parts = Parts(settings, say=say)
+        self.parts = parts or Parts(settings, say=say)
+        self.caller = caller
+
+    def seen_by(self, caller: Caller) -> Project:
+        """The same project as this caller sees it: only documents that its groups may see, traces under its key."""
+        return Project(self.config, parts=self.parts, caller=caller)
 
     def ingest(self, paths: Sequence[str] = (), *, on_progress: Callable[[Progress], None] | None = None) -> Ingested:
         """Bring the index in line with the files of [sources], or read `paths`, in this process."""
@@ -60,7 +73,7 @@ class Project:
         """The k best passages. Raises UserError for an empty query, FilterError for a bad `where`."""
         from gatewheel.rag.question import clean
 
-        return self.parts.retriever(retriever).retrieve(clean(query), k=k, where=where)
+        return self.parts.retriever(retriever, groups=self.caller.groups).retrieve(clean(query), k=k, where=where)
 
     def ask(
         self,
@@ -78,7 +91,7 @@ class Project:
         """
         if isinstance(question, str):
             question = Question(text=question, where=where)
-        return asking.ask(self.parts, question, name=app, listener=listener, recorder=recorder)
+        return asking.ask(self.parts, question, name=app, listener=listener, recorder=recorder, caller=self.caller)
 
     def chat(self, *, app: str = "main", where: str = "") -> Chat:
         """A conversation: each question is understood with those before it."""
@@ -86,7 +99,7 @@ class Project:
 
     def document(self, source: str) -> Document | None:
         """A document with its whole text, so that `text[slice(*citation.span)]` is the quote; None when unknown."""
-        return self.parts.search.document(source)
+        return self.parts.passages(self.caller.groups).document(source)
 
     def variant(self, app: str = "main") -> Variant:
         """The recipe that answers now."""
@@ -95,6 +108,39 @@ class Project:
     def traces(self, *, limit: int = 20) -> list[Trace]:
         """The newest recorded questions first."""
         return trace.recent(self.parts.engine, limit=limit)
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        model: str = "chat",
+        decoding: Decoding = Decoding(),  # noqa: B008 (frozen)
+        on_text: OnText | None = None,
+    ) -> Completion:
+        """What `[model.<name>]` writes, without documents; recorded as a trace of kind completion.
+
+        Raises ConfigError for an unknown model, ModelError.
+        """
+        from gatewheel.loop.complete import complete
+
+        return complete(
+            self.parts, messages, model=model, decoding=decoding, on_text=on_text, caller=self.caller
+        ).completion
+
+    def give_feedback(self, trace: str, **said: Any) -> Feedback:
+        """Say what you think of an answer: thumb, score, comment, correction, wrong_citations.
+
+        Saying the same twice is saying it once. Raises UserError for an unknown trace or an empty feedback.
+        """
+        from gatewheel.loop.listen import give
+
+        return give(self.parts, trace, caller=self.caller, **said)
+
+    def feedback(self, *, trace: str = "", limit: int = 100) -> list[Feedback]:
+        """The newest feedback first, of one trace or of all."""
+        from gatewheel.ops.feedback import recent
+
+        return recent(self.parts.engine, trace=trace, limit=limit)
 
     def close(self) -> None:
         """Let go of models and connections."""

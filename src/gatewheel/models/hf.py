@@ -74,6 +74,10 @@ class HuggingFace:
     def context_length(self) -> int:
         return self._context_length
 
+    @property
+    def parallel(self) -> int:
+        return 1
+
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` without special tokens or template."""
         self._refuse_when_closed()

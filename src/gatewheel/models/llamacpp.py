@@ -77,6 +77,10 @@ class LlamaCpp:
     def context_length(self) -> int:
         return self._context_length
 
+    @property
+    def parallel(self) -> int:
+        return 1
+
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` without special tokens or template."""
         return len(self._post("/tokenize", {"content": text})["tokens"])

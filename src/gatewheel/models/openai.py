@@ -105,6 +105,10 @@ class Endpoint:
     def context_length(self) -> int:
         return self._settings.context_length
 
+    @property
+    def parallel(self) -> int:
+        return 32
+
     def count_tokens(self, text: str) -> int:
         """An upper estimate, for the vocabulary is the server's own: a token to three bytes."""
         return -(-len(text.encode()) // 3)

@@ -64,6 +64,10 @@ class OpenVino:
     def context_length(self) -> int:
         return self._context_length
 
+    @property
+    def parallel(self) -> int:
+        return 1
+
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` without special tokens or template."""
         self._alive()

@@ -108,6 +108,76 @@ traces = Table(
     Column("input_tokens", Integer, nullable=False),
     Column("output_tokens", Integer, nullable=False),
     Column("spans", JSON, nullable=False),
+    Column("model", Text, nullable=False, default=""),
+    Column("cost", Float),
+    Column("key", String(32), nullable=False, default=""),
+    Column("error", Text, nullable=False, default=""),
+)
+
+# without rows here a document is open to every key
+grants = Table(
+    "grants",
+    metadata,
+    Column("document_id", Row, ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("group", String(64), primary_key=True),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("trace", String(32), nullable=False, index=True),
+    Column("created", Float, nullable=False, index=True),
+    Column("author", String(32), nullable=False),
+    Column("thumb", String(4)),
+    Column("score", Float),
+    Column("comment", Text, nullable=False),
+    Column("correction", Text, nullable=False),
+    Column("wrong_citations", JSON, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),  # SHA-256: the secret has 256 random bits of its own
+    Column("scopes", JSON, nullable=False),
+    Column("groups", JSON, nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("dollars_per_day", Float),
+    Column("created", Float, nullable=False),
+    Column("revoked", Float),
+)
+
+spending = Table(
+    "spending",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    Column("day", String(10), primary_key=True),  # UTC, 2026-11-21
+    Column("requests", Integer, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("dollars", Float, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("key", String(32), nullable=False),
+    Column("expires", Float, nullable=False),
+)
+
+# what /v1/responses may continue by previous_response_id
+responses = Table(
+    "responses",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("created", Float, nullable=False, index=True),
+    Column("key", String(32), nullable=False),
+    Column("messages", JSON, nullable=False),
+    Column("body", JSON, nullable=False),
 )
 
 runs = Table(

@@ -1,0 +1,1 @@
+"""What protects people and their data: nothing here knows about rooms."""

@@ -1,0 +1,122 @@
+"""The tables of gatewheel.toml of which there is one each, such as `[project]` and `[serve]`.
+
+Knows nothing about the file; config.py reads it.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from gatewheel.kernel.errors import did_you_mean
+
+
+class ProjectSettings(BaseModel):
+    """`[project]`"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field("", description="Shown to people; the folder's name when empty.")
+
+
+class SourceSettings(BaseModel):
+    """`[sources]`: which files are the project's documents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    paths: tuple[str, ...] = Field((".",), description="Folders, files or globs, relative to the project.")
+    exclude: tuple[str, ...] = Field((), description="Globs that are never read.")
+    max_file_mb: int = Field(50, ge=1, description="Larger files are skipped with a reason.")
+
+
+class TraceSettings(BaseModel):
+    """`[trace]`"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    store: bool = Field(True, description="Record each question with its spans in the project's database.")
+    sample: float = Field(1.0, ge=0, le=1, description="Share of requests that are recorded.")
+    keep_days: int = Field(0, ge=0, description="Older traces are deleted with their feedback; 0: never.")
+    redact: tuple[str, ...] = Field(
+        (), description="What is blacked out before a trace is written: email, phone, card, iban, ip, secret."
+    )
+    otlp: str = Field(
+        "", description="URL of an OTLP/HTTP receiver that gets every trace too, such as http://host:4318."
+    )
+
+
+class ServeSettings(BaseModel):
+    """`[serve]`: the service that `gatewheel serve` starts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    host: str = Field("127.0.0.1", description="Address to listen on; without API keys only a loopback one.")
+    port: int = Field(8321, ge=0, le=65_535, description="0: one that is free.")
+    slots: int = Field(4, ge=1, le=256, description="Requests that are answered at once.")
+    queue: int = Field(32, ge=0, le=10_000, description="Requests that may wait; the next is told to come back later.")
+    max_body_mb: int = Field(32, ge=1, le=10_000, description="Larger request bodies are refused.")
+    idle_seconds: float = Field(30, gt=0, description="A request that does not arrive in this time is dropped.")
+    closing_seconds: float = Field(30, ge=0, description="Streams under way may take so long when the service stops.")
+    dollars_per_day: float | None = Field(None, ge=0, description="Of all keys together; then paid models refuse.")
+
+
+class AccessSettings(BaseModel):
+    """`[access]`: which groups may see which documents. A document without groups is open to every key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    rules: dict[str, tuple[str, ...]] = Field(
+        {},
+        description='Glob of sources → groups, such as { "hr/**" = ["hr"] }. A document\'s own field `groups` adds.',
+    )
+
+
+class StoreSettings(BaseModel):
+    """`[store]`"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    url: str = Field(
+        "",
+        description="SQLAlchemy URL; empty means SQLite in .gatewheel/. GATEWHEEL_STORE_URL in the environment "
+        "wins, so that a password need not stand in the file.",
+    )
+    language: str = Field("english", description="Stemming of the text index: a Snowball language, or none.")
+
+    @field_validator("url")
+    @classmethod
+    def _no_password(cls, url: str) -> str:
+        if url and _has_password(url):
+            raise PydanticCustomError(
+                "secret",
+                "must not hold a password",
+                {"cure": "take the line out and set GATEWHEEL_STORE_URL to the URL"},
+            )
+        return url
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, language: str) -> str:
+        if language not in ("english", "none"):  # the usual ones, and the import costs 10 ms
+            from Stemmer import algorithms
+
+            known = [*algorithms(), "none"]
+            if language not in known:
+                cure = did_you_mean(language, known)
+                raise PydanticCustomError("language", "has no stemmer", {"cure": cure})
+        return language
+
+
+def _has_password(url: str) -> bool:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return False  # opening the store tells what is wrong with it
+    return parsed.password is not None or any("password" in key.lower() for key in parsed.query)
+
+
+MODELS: dict[str, type[BaseModel]] = {
+    "project": ProjectSettings,
+    "sources": SourceSettings,
+    "trace": TraceSettings,
+    "store": StoreSettings,
+    "serve": ServeSettings,
+    "access": AccessSettings,
+}

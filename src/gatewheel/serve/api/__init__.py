@@ -1,0 +1,7 @@
+"""Gatewheel's own API: one module for each noun."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+router = APIRouter()
