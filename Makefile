@@ -10,6 +10,7 @@ demo: $(VENV)/installed  ## a sample project, ingested, asked twice
 	@GATEWHEEL="$(abspath $(BIN))/gatewheel" tools/demo.sh $(DEMO)
 
 test: $(VENV)/developed  ## the tests
+	@tools/browser.sh $(BIN)/python
 	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/developed  ## style, types, floors

@@ -87,7 +87,8 @@ def _write(data: Path, folder: Path, size: int, *, distinct: int) -> int:
     paragraphs = [part for name in SETS for row in documents(data, name) for part in row["text"].split("\n\n")]
     large = LARGE_MB if size > 2 * LARGE_MB else 0
     sizes = [*([large] if large else []), *([FILE_MB] * ((size - large) // FILE_MB) or [size])]
-    endless, written, originals = _numbered(paragraphs), 0, []
+    endless, written = _numbered(paragraphs), 0
+    originals: list[Path] = []
     for number, megabytes in enumerate(sizes):
         path = folder / f"{number:03}.txt"
         if written >= distinct:

