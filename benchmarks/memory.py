@@ -7,13 +7,15 @@
 The text is the paragraphs of the development sets, in ever new order and numbered, so that no two paragraphs are the
 same; after `--distinct-mb` the files begin anew under other names, whose passages are cut, written and indexed like
 all others but need no new vectors (encoding a whole GB takes hours here). Files of 10 MB, and one of 50 MB, the largest
-that is read by default. The work is done by a child process; its resident set is read from /proc every second, its peak
-(VmHWM) at the end.
+that is read by default. `gatewheel ingest` does the work; the resident sets of the command and its worker are read from
+/proc every second, their peaks (VmHWM) added up at the end.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import random
 import re
@@ -32,7 +34,6 @@ KB = 1024 / 1e6  # a kB of /proc in MB
 FILE_MB = 10
 LARGE_MB = 50
 POINTS = 10  # of the curve that is printed
-CHILD = "import sys, gatewheel as gw; print(gw.open(sys.argv[1]).ingest().passages)"
 
 
 def main() -> None:
@@ -57,10 +58,10 @@ def _measure(given: argparse.Namespace, encoder: str, size: int) -> list[object]
         (folder / "gatewheel.toml").write_text(settings, encoding="utf-8")
         files = _write(given.data, folder / "files", size, distinct=given.distinct_mb)
         began = time.monotonic()
-        command = [sys.executable, "-c", CHILD, str(folder)]
+        command = [str(Path(sys.executable).with_name("gatewheel")), "-C", str(folder), "ingest", "--json"]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "2"})
         curve, peak = _watch(child)
-        passages = child.stdout.read().strip() if child.stdout else ""
+        passages = json.loads(child.stdout.read())["passages"] if child.stdout else ""
         if child.returncode:
             raise SystemExit(f"the ingest ended with {child.returncode}")
         minutes = f"{(time.monotonic() - began) / 60:.1f}"
@@ -69,16 +70,28 @@ def _measure(given: argparse.Namespace, encoder: str, size: int) -> list[object]
 
 
 def _watch(child: subprocess.Popen[str]) -> tuple[list[float], float]:
-    """Resident set each second, and the peak, in MB, until the child ends."""
-    curve, peak = [0.0], 0.0
+    """Resident set of the command and its worker each second, and the sum of their peaks, in MB, until they end."""
+    curve, peaks = [0.0], {}
     while child.poll() is None:
-        text = Path(f"/proc/{child.pid}/status").read_text()
-        found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", text, re.MULTILINE))
-        if found:  # a process that is ending has neither
-            curve.append(int(found["VmRSS"]) * KB)
-            peak = max(peak, int(found["VmHWM"]) * KB)
+        now = 0.0
+        for process in (child.pid, *_children(child.pid)):
+            with contextlib.suppress(OSError):
+                text = Path(f"/proc/{process}/status").read_text()
+                found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", text, re.MULTILINE))
+                if found:  # a process that is ending has neither
+                    now += int(found["VmRSS"]) * KB
+                    peaks[process] = int(found["VmHWM"]) * KB
+        curve.append(now)
+        print(f"{len(curve)} s {now:.0f} MB, peaks {peaks}", file=sys.stderr)
         time.sleep(1)
-    return curve, peak
+    return curve, sum(peaks.values())
+
+
+def _children(process: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        found = [Path(f"/proc/{process}/task").glob("*/children")]
+        return [int(one) for paths in found for path in paths for one in path.read_text().split()]
+    return []
 
 
 def _write(data: Path, folder: Path, size: int, *, distinct: int) -> int:

@@ -135,6 +135,21 @@ def read_tensors(path: Path) -> dict[str, Array]:
         raise ModelError(what, cure="download the encoder folder again") from error
 
 
+def let_go(tensors: Mapping[str, Array]) -> None:
+    """Give back the memory of tensors that are mapped from a file; whoever touches them reads them from it again."""
+    import mmap
+
+    import numpy as np
+
+    for tensor in tensors.values():
+        base: Any = tensor
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, mmap.mmap):
+            base.madvise(mmap.MADV_DONTNEED)
+            return
+
+
 def _tensor(body: Array, entry: Mapping[str, Any]) -> NDArray[np.float32]:
     """One tensor; ValueError when its bytes and its shape disagree."""
     import numpy as np

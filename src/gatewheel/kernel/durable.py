@@ -29,6 +29,9 @@ from gatewheel.kernel.errors import Cancelled, GatewheelError, UserError
 POLL = 0.1  # seconds between two looks at a run's progress
 GRACE = 10.0  # seconds a cancelled child may take to finish its transaction
 
+# glibc keeps what a large document took for ever unless large pieces are mapped one by one, and makes an arena for each
+# thread: 50 MB of text cost 300 MB that never came back
+FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_": "4194304"}
 _children: dict[str, subprocess.Popen[bytes]] = {}
 
 
@@ -167,6 +170,7 @@ def _child(root: str, id_: str, worker: str) -> None:
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
+            env={**FRUGAL, **os.environ},
             start_new_session=True,  # Ctrl-C reaches the watcher, which then asks the child to stop
         )
     _children[id_] = child
