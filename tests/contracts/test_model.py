@@ -6,6 +6,7 @@ import _thread
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
@@ -13,10 +14,11 @@ import pytest
 
 from gatewheel.kernel import catalog
 from gatewheel.kernel.errors import ModelError
-from gatewheel.kernel.nouns import Message
+from gatewheel.kernel.nouns import Completion, Message
 from gatewheel.kernel.ports import Decoding, Model
 
 LOCAL = ["llama.cpp", "openvino"]
+WITH_LOGPROBS = {"llama.cpp"}
 CONTEXT = 512
 
 PERSON = {
@@ -199,6 +201,27 @@ def test_ctrl_c_is_heard_while_the_model_writes(model: Model) -> None:
     finally:
         timer.cancel()
     assert model.chat(ask("Say hi"), decoding=Decoding(max_tokens=4)).text
+
+
+def test_log_probabilities_are_given_or_refused_with_the_cure(model: Model, request: pytest.FixtureRequest) -> None:
+    def write() -> Completion:
+        return model.chat(ask("Name a colour."), decoding=Decoding(max_tokens=6, logprobs=2))
+
+    if request.node.callspec.params["model"] not in WITH_LOGPROBS:
+        with pytest.raises(ModelError, match=r"no log-probabilities.*; leave logprobs out"):
+            write()
+        return
+    completion = write()
+    assert "".join(entry.token for entry in completion.logprobs) == completion.text
+    assert all(entry.top[0] == (entry.token, entry.logprob) for entry in completion.logprobs)
+
+
+def test_more_callers_than_it_serves_at_once_all_get_their_answer(model: Model) -> None:
+    def call(n: int) -> str:
+        return model.chat(ask(f"Say the number {n}."), decoding=Decoding(max_tokens=4)).text
+
+    with ThreadPoolExecutor(model.parallel + 3) as pool:
+        assert all(pool.map(call, range(model.parallel + 3)))
 
 
 def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(model: Model) -> None:

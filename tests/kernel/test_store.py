@@ -185,5 +185,5 @@ def test_a_recorder_keeps_a_step_that_failed() -> None:
         span["late"] = 2
         raise KeyError
     [one] = recorder.spans
-    assert (one.name, one.attributes) == ("retrieve", {"asked": 1, "late": 2})
+    assert (one.name, one.attributes) == ("retrieve", {"asked": 1, "late": 2, "error.type": "KeyError"})
     assert 0 <= one.start <= one.start + one.seconds <= recorder.seconds()

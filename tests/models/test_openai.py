@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
@@ -21,6 +24,7 @@ from gatewheel.models.weights import DEFAULT, find
 
 ASK = [Message(role="user", content="What is the capital of France?")]
 AGE = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"], "additionalProperties": False}
+ODD_LOGPROBS = {"index": 0, "delta": {"content": "a"}, "logprobs": {"content": [{"token": "a"}]}}
 KEY = "sk-very-secret-0123456789"
 
 
@@ -71,6 +75,13 @@ def test_a_real_server_keeps_stop_seed_and_length(real_url: str) -> None:
     assert stopped.text == first.text[: first.text.index(first.text[5:8])]
 
 
+def test_a_real_server_gives_log_probabilities(real_url: str) -> None:
+    completion = make(real_url).chat(ASK, decoding=Decoding(max_tokens=8, logprobs=3))
+    assert "".join(entry.token for entry in completion.logprobs) == completion.text
+    assert all(entry.top[0] == (entry.token, entry.logprob) and len(entry.top) == 3 for entry in completion.logprobs)
+    assert make(real_url).chat(ASK, decoding=Decoding(max_tokens=2)).logprobs == ()
+
+
 def test_a_prompt_that_is_too_long_for_a_real_server_is_a_clear_error(real_url: str) -> None:
     with pytest.raises(ModelError, match="exceeds the available context size"):
         make(real_url).chat([Message(role="user", content="hello " * 900)], decoding=Decoding())
@@ -103,9 +114,10 @@ def test_a_server_that_is_too_busy_is_asked_again_as_it_wishes() -> None:
         (stream(chunk(content="Par"), done=False), "broke off before the answer was complete"),
         (Reply(headers={"Content-Type": "text/event-stream"}, body=b"data: {not json\n\n"), "no chat completion"),
         (stream({"hello": "world"}), "is no chunk"),
+        (stream(chunk(content="a") | {"choices": [ODD_LOGPROBS]}), "log-probabilities in another shape"),
         (stream({"error": {"message": "out of memory", "code": 500}}), "out of memory"),
     ],
-    ids=["429", "401", "404", "500", "truncated", "not-json", "no-chunk", "error-in-stream"],
+    ids=["429", "401", "404", "500", "truncated", "not-json", "no-chunk", "odd-logprobs", "error-in-stream"],
 )
 def test_a_fault_of_the_endpoint_is_one_clear_line(reply: Reply, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
@@ -188,6 +200,42 @@ def test_a_server_without_json_schema_is_asked_for_any_json_and_remembered() -> 
     formats = [request["response_format"]["type"] for request in endpoint.requests]
     assert formats == ["json_schema", "json_object", "json_object"]
     assert '"age"' in endpoint.requests[1]["messages"][-1]["content"]
+
+
+def test_who_leaves_while_json_is_written_is_noticed_and_told_nothing() -> None:
+    heard: list[str] = []
+
+    def leaves(piece: str) -> bool:
+        heard.append(piece)
+        return True
+
+    with serve([stream(chunk(content='{"age"'), chunk(content=": 1}"), chunk(finish="stop"))]) as endpoint:
+        completion = make(endpoint.url).chat(ASK, decoding=Decoding(schema=AGE), on_text=leaves)
+    assert completion.finish == "cancelled"
+    assert heard == [""]
+    assert len(endpoint.requests) == 1
+
+
+def test_no_more_requests_are_sent_at_once_than_parallel_says() -> None:
+    with serve([text("ok")]) as endpoint:
+        model = make(endpoint.url, parallel=2)
+        under_way, most = 0, 0
+        lock = threading.Lock()
+
+        def count(_: str) -> None:
+            nonlocal under_way, most
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+            time.sleep(0.02)
+            with lock:
+                under_way -= 1
+
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(model.chat, ASK, decoding=Decoding(), on_text=count) for _ in range(8)]
+            assert {one.result().text for one in asked} == {"ok"}
+    assert model.parallel == 2
+    assert 1 <= most <= 2
 
 
 def test_a_tool_call_is_put_together_from_its_pieces() -> None:

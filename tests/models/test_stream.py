@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -69,3 +70,53 @@ def test_a_fault_in_the_caller_ends_the_engine() -> None:
     with pytest.raises(RuntimeError, match="caller fault"):
         drive(engine, receive=receive)
     assert ended.wait(5)
+
+
+def test_outside_of_the_main_thread_an_engine_needs_no_thread_of_its_own() -> None:
+    def engine(emit: Emit) -> tuple[int, threading.Thread]:
+        return next(n for n in range(1, 100) if emit("x")), threading.current_thread()
+
+    def call() -> tuple[int, threading.Thread]:
+        heard: list[str] = []
+
+        def receive(piece: str) -> bool:
+            heard.append(piece)
+            return len(heard) == 3
+
+        return drive(engine, receive=receive)
+
+    with ThreadPoolExecutor(1) as pool:
+        count, thread = pool.submit(call).result()
+        assert thread is pool.submit(threading.current_thread).result()
+    assert count == 3
+
+
+@pytest.mark.parametrize("swallows", [True, False])
+def test_there_a_fault_in_the_caller_ends_the_engine_first(swallows: bool) -> None:
+    ended = threading.Event()
+
+    def engine(emit: Emit) -> None:
+        while not emit("x"):
+            pass
+        ended.set()
+        if not swallows:
+            raise ValueError("stopped in the middle")
+
+    def receive(_: str) -> bool:
+        raise RuntimeError("no room")
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="no room"):
+        pool.submit(drive, engine, receive=receive).result()
+    assert ended.is_set()
+
+
+def test_an_empty_piece_asks_whether_to_go_on() -> None:
+    heard: list[str] = []
+
+    def leaves(piece: str) -> bool:
+        heard.append(piece)
+        return True
+
+    writer = Writer(on_text=leaves, stop=())
+    assert writer.feed("")
+    assert (writer.stopped_by, heard, writer.seconds_to_first) == ("cancelled", [""], 0.0)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
-from gatewheel.embeddings import textsearch
+from gatewheel.embeddings import grants, textsearch
 from gatewheel.embeddings.analyse import Analyser
+from gatewheel.embeddings.grants import Rules, bump, set_meta
 from gatewheel.kernel.nouns import Passage, Refusal
 from gatewheel.kernel.ports import Entry, FileState
 from gatewheel.kernel.store.schema import documents, files, meta, passages, vectors
@@ -29,10 +30,11 @@ BATCH = 500  # values per IN list; SQLite allows 32,766, older builds 999
 class PassageStore:
     """Reads and writes passages. One writer at a time; readers never wait (WAL)."""
 
-    def __init__(self, engine: Engine, *, analyser: Analyser, encoder_id: str) -> None:
+    def __init__(self, engine: Engine, *, analyser: Analyser, encoder_id: str, rules: Rules = Rules()) -> None:  # noqa: B008 (frozen)
         self.engine = engine
         self.analyser = analyser
         self.encoder_id = encoder_id
+        self.rules = rules
 
     # the ledger of files
 
@@ -124,7 +126,7 @@ class PassageStore:
                 self._drop_documents(connection, list(connection.execute(query).scalars()))
             for file_id, entry in entries:
                 self._insert(connection, file_id, entry)
-            _bump(connection)
+            bump(connection)
 
     def tidy(self) -> int:
         """Delete vectors that no passage uses any more, and those of other encoders once every passage has one by
@@ -145,7 +147,7 @@ class PassageStore:
             before = _meta(connection, "analyser")
             if before == analyser.id:
                 return
-            _set_meta(connection, "analyser", analyser.id)
+            set_meta(connection, "analyser", analyser.id)
             if before is None:
                 return
             textsearch.clear(connection)
@@ -176,7 +178,7 @@ class PassageStore:
             known = _meta(connection, "identity")
             if known is None:
                 known = secrets.token_hex(8)
-                _set_meta(connection, "identity", known)
+                set_meta(connection, "identity", known)
             return known
 
     def rows(self) -> Any:
@@ -208,7 +210,7 @@ class PassageStore:
             connection.execute(delete(passages).where(passages.c.document_id.in_(some)))
             connection.execute(delete(documents).where(documents.c.id.in_(some)))
         if ids:
-            _bump(connection)
+            bump(connection)
 
     def _insert(self, connection: Connection, file_id: int, entry: Entry) -> None:
         document = entry.document
@@ -225,6 +227,9 @@ class PassageStore:
         }
         key = connection.execute(insert(documents).values(**values)).inserted_primary_key
         document_id = key[0] if key else 0
+        # in the same transaction: nobody may find a document before it is known who may see it
+        file = connection.execute(select(files.c.source).where(files.c.id == file_id)).scalar_one()
+        grants.add(connection, document_id, grants.groups_of(document.source, file, document.meta, self.rules))
         for at in range(0, len(entry.passages), 5_000):
             some = zip(entry.passages[at : at + 5_000], entry.keys[at : at + 5_000], strict=True)
             rows = [_columns(passage, document_id, key) for passage, key in some]
@@ -270,14 +275,5 @@ def _upsert_file(connection: Connection, source: str, values: dict[str, Any]) ->
     return int(key[0])
 
 
-def _bump(connection: Connection) -> None:
-    _set_meta(connection, "revision", str(int(_meta(connection, "revision") or 0) + 1))
-
-
 def _meta(connection: Connection, key: str) -> str | None:
     return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
-
-
-def _set_meta(connection: Connection, key: str, value: str) -> None:
-    if connection.execute(update(meta).where(meta.c.key == key).values(value=value)).rowcount == 0:
-        connection.execute(insert(meta).values(key=key, value=value))

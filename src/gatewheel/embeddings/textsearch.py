@@ -9,9 +9,23 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Float, bindparam, column, func, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Float,
+    Select,
+    and_,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+    text,
+)
 
 from gatewheel.embeddings.analyse import Analyser
 from gatewheel.kernel.store.schema import documents, passages
@@ -23,6 +37,15 @@ SMALL = 1_000  # below this many passages every term is cheap
 CANDIDATES = 200  # PostgreSQL scores so many and 4 k matches exactly, the best by a rough score
 LEADING = 32  # of a question's terms, the rarest, make the rough score
 MOST_PLACES = 255  # a tsvector holds no more occurrences of a term
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """What some may see: a condition on documents, how many passages it lets through, their mean length in terms."""
+
+    condition: ColumnElement[bool]
+    passages: int
+    length: float
 
 
 def add(connection: Connection, rows: Sequence[tuple[int, str, str]], analyser: Analyser) -> None:
@@ -68,15 +91,25 @@ def clear(connection: Connection) -> None:
 
 
 def search(
-    connection: Connection, terms: Iterable[str], *, k: int, where: ColumnElement[bool] | None
+    connection: Connection,
+    terms: Iterable[str],
+    *,
+    k: int,
+    where: ColumnElement[bool] | None,
+    visible: Visible | None = None,
 ) -> list[tuple[int, float]]:
-    """Rows of passages with their BM25 score, best first; at most k."""
+    """Rows of passages with their BM25 score, best first; at most k.
+
+    `visible` restricts the rows too, and on PostgreSQL what counts for the scores; for SQLite see seen.py.
+    """
     wanted = list(dict.fromkeys(terms))
     if not wanted:
         return []
+    if visible is not None:
+        where = visible.condition if where is None else and_(visible.condition, where)
     if connection.dialect.name == "sqlite":
         return _sqlite(connection, wanted, k, where)
-    return _postgresql(connection, wanted, k, where)
+    return _postgresql(connection, wanted, k, where, visible)
 
 
 def _sqlite(
@@ -107,27 +140,42 @@ def _sqlite(
     return [(int(r), float(s)) for r, s in connection.execute(statement, values)]
 
 
-def _rare(connection: Connection, terms: list[str], total: int) -> list[str]:
+def use_terms(connection: Connection) -> None:
+    """Open the list of terms of an SQLite store with the number of passages that hold each."""
     connection.execute(
         text("CREATE VIRTUAL TABLE IF NOT EXISTS temp.passages_terms USING fts5vocab(main, passages_fts, row)")
     )
+
+
+def _rare(connection: Connection, terms: list[str], total: int) -> list[str]:
+    use_terms(connection)
     statement = text("SELECT term, doc FROM temp.passages_terms WHERE term IN :terms").bindparams(
         bindparam("terms", expanding=True)
     )
     counts = {term: doc for term, doc in connection.execute(statement, {"terms": terms})}
-    return [term for term in terms if counts.get(term, 0) <= COMMON * total] or terms
+    # a term that stands nowhere must not stand in for those that do
+    return [term for term in terms if 0 < counts.get(term, 0) <= COMMON * total] or terms
 
 
 def _postgresql(
-    connection: Connection, terms: list[str], k: int, where: ColumnElement[bool] | None
+    connection: Connection,
+    terms: list[str],
+    k: int,
+    where: ColumnElement[bool] | None,
+    visible: Visible | None,
 ) -> list[tuple[int, float]]:
-    lengths = text("SELECT count(terms_length), avg(terms_length) FROM passages")
-    total, average = connection.execute(lengths).one()
+    if visible is None:
+        lengths = text("SELECT count(terms_length), avg(terms_length) FROM passages")
+        total, average = connection.execute(lengths).one()
+    else:
+        total, average = visible.passages, visible.length
     frequent = COMMON * total if total > SMALL else total
-    counts = _counts(connection, terms, most=int(frequent) + 1)
-    rare = {term: n for term, n in counts.items() if n <= frequent} or _counts(connection, terms, most=total)
+    counts = _counts(connection, terms, most=int(frequent) + 1, visible=visible)
+    rare = {term: n for term, n in counts.items() if n <= frequent} or _counts(
+        connection, terms, most=total, visible=visible
+    )
     # the same as FTS5's, never negative
-    idf = {term: max(1e-6, math.log((total - n + 0.5) / (n + 0.5))) for term, n in rare.items()}
+    idf = {term: max(1e-6, math.log((max(0, total - n) + 0.5) / (n + 0.5))) for term, n in rare.items()}
     if not idf:
         return []
     slope = K1 * B / float(average or 1)
@@ -138,14 +186,18 @@ def _postgresql(
     return [(int(row), float(score)) for row, score in connection.execute(text(_BM25), values)]
 
 
-def _counts(connection: Connection, terms: Sequence[str], *, most: int) -> dict[str, int]:
+def _counts(connection: Connection, terms: Sequence[str], *, most: int, visible: Visible | None) -> dict[str, int]:
     """In how many passages each term stands, those in none left out. Stops counting at `most`."""
-    counted = text(
-        "SELECT term, (SELECT count(*) FROM ("
-        "SELECT FROM passages WHERE terms @@ quote_literal(term)::tsquery LIMIT :most) AS found"
-        ") FROM unnest(CAST(:terms AS text[])) AS term"
-    )
-    return {term: n for term, n in connection.execute(counted, {"terms": list(terms), "most": most}) if n}
+    holding = select(passages.c.id).where(text("passages.terms @@ quote_literal(term)::tsquery"))
+    found = _only(holding, visible.condition if visible else None).limit(most).subquery("found")
+    count = select(func.count()).select_from(found).scalar_subquery()
+    counted = select(literal_column("term"), count).select_from(text("unnest(CAST(:terms AS text[])) AS term"))
+    return {term: n for term, n in connection.execute(counted, {"terms": list(terms)}) if n}
+
+
+def _only(statement: Select[Any], condition: ColumnElement[bool] | None) -> Select[Any]:
+    """Passages whose documents meet the condition; without one no table is joined."""
+    return statement if condition is None else statement.join(documents).where(condition)
 
 
 # ts_rank of one term grows with its occurrences and levels off, much as BM25 does, and is computed without unnesting.
@@ -183,8 +235,7 @@ def _candidates(
         .order_by(text(_ROUGH), passages.c.id)
         .limit(limit)
     )
-    if where is not None:
-        statement = statement.join(documents).where(where)
+    statement = _only(statement, where)
     quoted = [f"'{term}'" for term in leading]
     asked = {"query": " | ".join(quoted), "terms": quoted, "idf": [idf[term] for term in leading]}
     return list(connection.execute(statement, {**values, **asked}).scalars())

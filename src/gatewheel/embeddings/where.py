@@ -44,7 +44,7 @@ NUMBER = r"^-?[0-9]{1,18}([.][0-9]{1,30})?([eE][-+]?[0-9]{1,2})?$"  # none that 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 50
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # no document holds them, and no database takes them
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # no document holds them, and no database takes them
 _TOKEN = re.compile(
     r"""\s*(?:(?P<paren>[()])|(?P<op>!=|~=|<=|>=|=|<|>)|(?P<quoted>"[^"]*"|'[^']*')|(?P<word>[^\s()=!~<>"']+))"""
 )
@@ -64,7 +64,7 @@ def parse(text: str) -> ColumnElement[bool]:
     """
     if len(text) > MAX_LENGTH:
         raise FilterError(f"the filter has {len(text)} characters", cure=f"keep it under {MAX_LENGTH}")
-    if bad := _UNSTORABLE.search(text):
+    if bad := UNSTORABLE.search(text):
         raise FilterError(f"the filter has the character {bad[0]!r} at {bad.start() + 1}", cure="take it out")
     parser = _Parser(text, _tokens(text))
     expression = parser.either(0)

@@ -20,6 +20,7 @@ CATALOG: dict[str, dict[str, str]] = {
         "openvino": "gatewheel.models.openvino",
         "openai": "gatewheel.models.openai",
         "hf": "gatewheel.models.hf",
+        "fallback": "gatewheel.models.fallback",
     },
     "encoder": {
         "openvino": "gatewheel.embeddings.openvino",

@@ -200,7 +200,10 @@ def _cure(key: str, model: type[BaseModel]) -> str:
 
 
 def references(settings: BaseModel) -> dict[str, str]:
-    """The keys of a Settings that name another table: key → kind. Marked by `json_schema_extra={"names": kind}`."""
+    """The keys of a Settings that name other tables: key → kind. Marked by `json_schema_extra={"names": kind}`.
+
+    The value of such a key is one name, a tuple of names, or empty.
+    """
     found = {}
     for key, field in type(settings).model_fields.items():
         extra = field.json_schema_extra
@@ -212,10 +215,30 @@ def references(settings: BaseModel) -> dict[str, str]:
 def _check_references(config: Config) -> None:
     for (kind, name), table in config.tables.items():
         for key, other in references(table.settings).items():
-            value = getattr(table.settings, key)
-            if value and (other, value) not in config.tables:
-                known = config.names(other)
-                raise ConfigError(
-                    f"{config.path.name}: [{kind}.{name}] {key}: no [{other}.{value}]",
-                    cure=did_you_mean(value, known),
-                )
+            for value in named(table.settings, key):
+                if (other, value) not in config.tables:
+                    known = config.names(other)
+                    raise ConfigError(
+                        f"{config.path.name}: [{kind}.{name}] {key}: no [{other}.{value}]",
+                        cure=did_you_mean(value, known),
+                    )
+    for table in config.tables.values():
+        _refuse_circle(config, [table])
+
+
+def named(settings: BaseModel, key: str) -> tuple[str, ...]:
+    """The names that stand under a key of `references`."""
+    value = getattr(settings, key)
+    return (value,) if value and isinstance(value, str) else tuple(value or ())
+
+
+def _refuse_circle(config: Config, way: list[Table]) -> None:
+    """Raises ConfigError when a table, through those that it names, comes to itself."""
+    for key, kind in references(way[-1].settings).items():
+        for name in named(way[-1].settings, key):
+            following = config.tables[kind, name]
+            if following in way:
+                what = f"{config.path.name}: [{kind}.{name}] {key}: names itself"
+                through = " and ".join(f"[{table.kind}.{table.name}]" for table in way[way.index(following) + 1 :])
+                raise ConfigError(f"{what}{through and f' through {through}'}", cure="take it out of the list")
+            _refuse_circle(config, [*way, following])

@@ -58,7 +58,14 @@ class MissingPart(UserError):
 
 
 class ModelError(UserError):
-    """A model or an endpoint refused, timed out or broke its contract."""
+    """A model or an endpoint refused, timed out or broke its contract.
+
+    `retryable` says that the same request may succeed at another time or elsewhere: it was not the request's fault.
+    """
+
+    def __init__(self, what: str, *, cure: str = "", retryable: bool = False) -> None:
+        super().__init__(what, cure=cure)
+        self.retryable = retryable
 
 
 class Cancelled(GatewheelError):

@@ -112,7 +112,10 @@ class TokenLogprob:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Completion:
-    """What a model wrote. `finish` is stop, length, tool_calls or cancelled. `logprobs` is empty unless asked for."""
+    """What a model wrote. `finish` is stop, length, tool_calls or cancelled. `logprobs` is empty unless asked for.
+
+    `id` is the name that an endpoint gave its response, empty for an engine in process.
+    """
 
     text: str
     finish: str
@@ -120,6 +123,7 @@ class Completion:
     model: str
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
+    id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Offsets = NDArray[np.int32]
 
 OnText = Callable[[str], bool | None]
-"""Receives each piece of a stream; returning True stops the generation."""
+"""Receives each piece of a stream; returning True stops the generation. An empty piece only asks whether to go on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

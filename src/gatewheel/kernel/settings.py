@@ -5,10 +5,18 @@ Knows nothing about the file; config.py reads it.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from gatewheel.kernel.errors import did_you_mean
+
+REDACTED = ("email", "phone", "card", "iban", "ip", "secret")  # what guard/redact.py can black out
+
+GROUP = re.compile(r"[\w.:@/+ -]{1,64}")  # the name of a group, without spaces around it
 
 
 class ProjectSettings(BaseModel):
@@ -27,6 +35,12 @@ class SourceSettings(BaseModel):
     max_file_mb: int = Field(50, ge=1, description="Larger files are skipped with a reason.")
 
 
+def _can_be_redacted(kind: str) -> str:
+    if kind not in REDACTED:
+        raise PydanticCustomError("redact", "cannot be blacked out", {"cure": did_you_mean(kind, REDACTED)})
+    return kind
+
+
 class TraceSettings(BaseModel):
     """`[trace]`"""
 
@@ -34,12 +48,25 @@ class TraceSettings(BaseModel):
     store: bool = Field(True, description="Record each question with its spans in the project's database.")
     sample: float = Field(1.0, ge=0, le=1, description="Share of requests that are recorded.")
     keep_days: int = Field(0, ge=0, description="Older traces are deleted with their feedback; 0: never.")
-    redact: tuple[str, ...] = Field(
+    redact: tuple[Annotated[str, AfterValidator(_can_be_redacted)], ...] = Field(
         (), description="What is blacked out before a trace is written: email, phone, card, iban, ip, secret."
     )
     otlp: str = Field(
         "", description="URL of an OTLP/HTTP receiver that gets every trace too, such as http://host:4318."
     )
+
+    @field_validator("otlp")
+    @classmethod
+    def _is_a_receiver(cls, url: str) -> str:
+        if not url:
+            return url
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise PydanticCustomError("otlp", "must be an http or https URL", {"cure": "write e.g. http://host:4318"})
+        if parts.password is not None or parts.username is not None:
+            cure = "take it out and set OTEL_EXPORTER_OTLP_HEADERS"
+            raise PydanticCustomError("secret", "must not hold a name or password", {"cure": cure})
+        return url
 
 
 class ServeSettings(BaseModel):
@@ -53,7 +80,9 @@ class ServeSettings(BaseModel):
     max_body_mb: int = Field(32, ge=1, le=10_000, description="Larger request bodies are refused.")
     idle_seconds: float = Field(30, gt=0, description="A request that does not arrive in this time is dropped.")
     closing_seconds: float = Field(30, ge=0, description="Streams under way may take so long when the service stops.")
-    dollars_per_day: float | None = Field(None, ge=0, description="Of all keys together; then paid models refuse.")
+    dollars_per_day: float | None = Field(
+        None, ge=0, description="Of all together; then questions are refused until midnight UTC."
+    )
 
 
 class AccessSettings(BaseModel):
@@ -64,6 +93,15 @@ class AccessSettings(BaseModel):
         {},
         description='Glob of sources → groups, such as { "hr/**" = ["hr"] }. A document\'s own field `groups` adds.',
     )
+
+    @field_validator("rules")
+    @classmethod
+    def _names(cls, rules: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for group in (group for groups in rules.values() for group in groups):
+            if not GROUP.fullmatch(group) or group != group.strip():
+                cure = "write letters, digits, spaces and . : @ / + - _, at most 64"
+                raise PydanticCustomError("group", "has a group that is no name", {"cure": cure})
+        return rules
 
 
 class StoreSettings(BaseModel):

@@ -1,30 +1,47 @@
 """One request as timed spans. Attribute names are OpenTelemetry's GenAI semantic conventions, pinned here at v1.41.0.
 
-Recording and storing are apart: a Recorder knows nothing about databases.
+The trace itself is the root span; its spans lie below. Recording and storing are apart: a Recorder knows nothing about
+databases.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import ColumnElement, Engine, Select, and_, exists, func, insert, or_, select
 
-from gatewheel.kernel.nouns import SpanRecord, Trace
-from gatewheel.kernel.store.schema import traces
+from gatewheel.kernel.nouns import Completion, Message, SpanRecord, Trace
+from gatewheel.kernel.ports import Decoding
+from gatewheel.kernel.store.schema import feedback, traces
 
 OPERATION = "gen_ai.operation.name"
+PROVIDER = "gen_ai.provider.name"
+AGENT = "gen_ai.agent.name"
 MODEL = "gen_ai.request.model"
+MAX_TOKENS = "gen_ai.request.max_tokens"
+TEMPERATURE = "gen_ai.request.temperature"
+TOP_P = "gen_ai.request.top_p"
+SEED = "gen_ai.request.seed"
+STOP = "gen_ai.request.stop_sequences"
+RESPONSE_MODEL = "gen_ai.response.model"
+RESPONSE_ID = "gen_ai.response.id"
 FINISH = "gen_ai.response.finish_reasons"
 FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 QUERY = "gen_ai.retrieval.query.text"
 DOCUMENTS = "gen_ai.retrieval.documents"
+INPUT_MESSAGES = "gen_ai.input.messages"
+OUTPUT_MESSAGES = "gen_ai.output.messages"
+ERROR_TYPE = "error.type"
+
+TEXTS = (QUERY, INPUT_MESSAGES, OUTPUT_MESSAGES)
+"""What people, documents and models wrote."""
 
 
 class Recorder:
@@ -42,6 +59,9 @@ class Recorder:
         began = time.perf_counter()
         try:
             yield attributes
+        except BaseException as error:
+            attributes[ERROR_TYPE] = type(error).__name__
+            raise
         finally:
             seconds = time.perf_counter() - began
             self.spans.append(
@@ -53,25 +73,167 @@ class Recorder:
         return time.perf_counter() - self._zero
 
 
+def parent(spans: Sequence[SpanRecord], number: int) -> int | None:
+    """The index of the span around `spans[number]`; None is the trace itself.
+
+    A recorder keeps a span when it ends, so the one around it comes later and began earlier.
+    """
+    start = spans[number].start
+    return next((at for at in range(number + 1, len(spans)) if spans[at].start < start), None)
+
+
+def chat_request(model: str, messages: Sequence[Message], decoding: Decoding) -> dict[str, Any]:
+    """The attributes of a span that calls a model, as far as they are known before."""
+    asked = {
+        OPERATION: "chat",
+        MODEL: model,
+        MAX_TOKENS: decoding.max_tokens,
+        TEMPERATURE: decoding.temperature,
+        TOP_P: decoding.top_p,
+        SEED: decoding.seed,
+        STOP: list(decoding.stop) or None,
+        INPUT_MESSAGES: [_message(message) for message in messages],
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def chat_response(completion: Completion) -> dict[str, Any]:
+    """The attributes that are known when the model has answered."""
+    said = Message(role="assistant", content=completion.text, tool_calls=completion.tool_calls)
+    return {
+        RESPONSE_MODEL: completion.model,
+        **({RESPONSE_ID: completion.id} if completion.id else {}),
+        FINISH: [completion.finish],
+        FIRST_CHUNK: completion.usage.seconds_to_first_token,
+        INPUT_TOKENS: completion.usage.input_tokens,
+        OUTPUT_TOKENS: completion.usage.output_tokens,
+        OUTPUT_MESSAGES: [{**_message(said), "finish_reason": completion.finish}],
+    }
+
+
+def _message(message: Message) -> dict[str, Any]:
+    """A message in the conventions' JSON."""
+    if message.role == "tool":
+        part = {"type": "tool_call_response", "id": message.tool_call_id, "response": message.content}
+        return {"role": "tool", "parts": [part]}
+    parts: list[dict[str, Any]] = [{"type": "text", "content": message.content}] if message.content else []
+    for call in message.tool_calls:
+        parts.append({"type": "tool_call", "id": call.id, "name": call.name, "arguments": call.arguments})
+    return {"role": message.role, "parts": parts}
+
+
+def sampled(trace: str, share: float) -> bool:
+    """Whether a trace belongs to this share of all, by its id alone: OpenTelemetry's TraceIdRatioBased."""
+    return int(trace, 16) % 2**64 < round(share * 2**64)
+
+
 def keep(engine: Engine, trace: Trace) -> None:
-    """Write a trace."""
+    """Write a trace. Signs that no database holds, NUL and lone surrogates, become others."""
     values = {name: getattr(trace, name) for name in Trace.__dataclass_fields__ if name != "spans"}
+    values = {name: _storable(value) for name, value in values.items()}
     with engine.begin() as connection:
-        connection.execute(insert(traces).values(**values, spans=[asdict(span) for span in trace.spans]))
+        connection.execute(insert(traces).values(**values, spans=[_storable(asdict(span)) for span in trace.spans]))
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+        case dict():
+            return {name: _storable(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_storable(inner) for inner in value]
+    return value
 
 
 def recent(engine: Engine, *, limit: int) -> list[Trace]:
     """The newest traces first."""
-    with engine.connect() as connection:
-        rows = connection.execute(select(traces).order_by(traces.c.created.desc()).limit(limit))
-        return [_trace(row) for row in rows]
+    return _read(engine, select(traces).order_by(*_NEWEST).limit(limit))
 
 
 def find(engine: Engine, prefix: str) -> list[Trace]:
-    """The traces whose id begins with `prefix`."""
+    """The traces whose id begins with `prefix`, ten at most."""
+    return _read(engine, select(traces).where(_begins(traces.c.id, prefix)).order_by(traces.c.id).limit(10))
+
+
+def search(  # noqa: PLR0913 (each is a filter)
+    engine: Engine,
+    *,
+    text: str = "",
+    kind: str = "",
+    abstained: bool | None = None,
+    thumb: str = "",
+    since: float = 0.0,
+    variant: str = "",
+    key: str | None = None,
+    limit: int = 50,
+    before: float | None = None,
+) -> list[Trace]:
+    """The newest traces first that have all that is asked for.
+
+    `text` stands in the question or the answer, whatever its case; `variant` is the beginning of an id; `thumb` is what
+    some author last held up; `since` and `before` are POSIX time stamps. Hand the `created` of the last one in as
+    `before` for the next page: those made at the very same time come together, even where that is more than `limit`.
+    """
+    wanted: list[ColumnElement[bool]] = []
+    if text:
+        wanted.append(or_(_contains(engine, traces.c.question, text), _contains(engine, traces.c.answer, text)))
+    if kind:
+        wanted.append(traces.c.kind == _storable(kind))
+    if abstained is not None:
+        wanted.append(traces.c.abstained == abstained)
+    if thumb:
+        wanted.append(_last_thumb(thumb))
+    if since:
+        wanted.append(traces.c.created >= since)
+    if variant:
+        wanted.append(_begins(traces.c.variant, variant))
+    if key is not None:
+        wanted.append(traces.c.key == _storable(key))
+    if before is not None:
+        wanted.append(traces.c.created < before)
+    asked = select(traces).where(*wanted).order_by(*_NEWEST)
+    page = _read(engine, asked.limit(limit))
+    if len(page) < limit or not page:
+        return page
+    last = page[-1].created
+    above = [trace for trace in page if trace.created > last]
+    return above + _read(engine, asked.where(traces.c.created == last))
+
+
+_NEWEST = (traces.c.created.desc(), traces.c.id.desc())
+
+
+def _contains(engine: Engine, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    place = func.instr if engine.dialect.name == "sqlite" else func.strpos
+    found: ColumnElement[bool] = place(func.lower(column), func.lower(_storable(text))) > 0
+    return found
+
+
+def _begins(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
+    # ids are hexadecimal, so the range holds all of them and goes by the index; LIKE would take A for a on SQLite
+    sought = _storable(prefix)
+    return and_(column >= sought, column < sought + "g", func.substr(column, 1, len(sought)) == sought)
+
+
+def _last_thumb(thumb: str) -> ColumnElement[bool]:
+    # a later comment without a thumb takes no thumb back
+    later = feedback.alias()
+    newer = or_(
+        later.c.created > feedback.c.created,
+        and_(later.c.created == feedback.c.created, later.c.id > feedback.c.id),
+    )
+    superseded = exists().where(
+        later.c.trace == feedback.c.trace, later.c.author == feedback.c.author, later.c.thumb.is_not(None), newer
+    )
+    return exists().where(
+        feedback.c.trace == traces.c.id, feedback.c.thumb == _storable(thumb), ~superseded.correlate(feedback)
+    )
+
+
+def _read(engine: Engine, asked: Select[Any]) -> list[Trace]:
     with engine.connect() as connection:
-        rows = connection.execute(select(traces).where(traces.c.id.startswith(prefix, autoescape=True)).limit(10))
-        return [_trace(row) for row in rows]
+        return [_trace(row) for row in connection.execute(asked)]
 
 
 def _trace(row: Any) -> Trace:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from gatewheel.kernel import catalog
-from gatewheel.kernel.config import Config, Table, validate
+from gatewheel.kernel.config import Config, Table, named, references, validate
 from gatewheel.kernel.errors import PromptError, did_you_mean
 from gatewheel.kernel.nouns import Variant
+from gatewheel.ops.spans import Exporter
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 READING = 2  # grows when the same bytes would give other passages; every file is then read anew
 # Settings that decide speed, price or whose key it is, never the words of an answer.
 WORDLESS = {
-    *("threads", "batch", "parallel", "timeout", "retries", "max_retries"),
+    *("threads", "batch", "parallel", "timeout", "retries", "max_retries", "failures", "cooldown"),
     *("input_price", "output_price", "api_key_env", "key_env", "password_env"),
 }
 
@@ -43,9 +45,12 @@ class Parts:
     def __init__(self, config: Config, *, say: Callable[[str], None] | None = None) -> None:
         self.config = config
         self.say = say or (lambda _: None)
+        self._loading = threading.RLock()
         self._models: dict[str, Model] = {}
         self._engines: dict[str, str] = {}  # which engine an `auto` model was made by
         self._apps: dict[str, App] = {}
+        self._prompts: dict[str, Prompt] = {}
+        self.exporter = Exporter(config.trace.otlp, service=config.project.name or config.root.name, say=self.say)
 
     @cached_property
     def engine(self) -> Engine:
@@ -87,8 +92,10 @@ class Parts:
     def store(self) -> PassageStore:
         """The write side of the passages."""
         from gatewheel.embeddings.store import PassageStore
+        from gatewheel.loop.granting import rules_of
 
-        return PassageStore(self.engine, analyser=self.analyser, encoder_id=self.encoder.id)
+        rules = rules_of(self.config)
+        return PassageStore(self.engine, analyser=self.analyser, encoder_id=self.encoder.id, rules=rules)
 
     @cached_property
     def search(self) -> PassageSearch:
@@ -118,11 +125,21 @@ class Parts:
     def forget_index(self) -> None:
         """The passages changed: open the index anew at the next question."""
         self.__dict__.pop("search", None)
+        self.__dict__.pop("_granted", None)
         self._apps.clear()
 
     def passages(self, groups: frozenset[str] | None = None) -> PassageSearch:
         """The read side of the passages that these groups may see; None: all."""
-        return self.search if groups is None else self.search.seen_by(groups)
+        return self.search if groups is None else self._granted.seen_by(groups)
+
+    @cached_property
+    def _granted(self) -> PassageSearch:
+        """The read side, once the documents are known to be granted by the present [access] rules."""
+        from gatewheel.embeddings import grants
+        from gatewheel.loop.granting import rules_of
+
+        grants.bring_up(self.engine, rules_of(self.config))
+        return self.search
 
     def retriever(self, name: str = "main", *, groups: frozenset[str] | None = None) -> Retriever:
         """`[retriever.<name>]`. Raises ConfigError when it needs vectors and the encoder makes none."""
@@ -138,12 +155,14 @@ class Parts:
 
     def model(self, name: str) -> Model:
         """`[model.<name>]`, loaded once."""
-        if name not in self._models:
-            table = self.config.table("model", name)
-            self._models[name] = self._create(table, on_progress=self.say)
-            if table.use == "auto":
-                self._engines[name] = self._fastest(table)
-        return self._models[name]
+        with self._loading:  # the first requests of a service come at once, and weights are loaded once
+            if name not in self._models:
+                table = self.config.table("model", name)
+                others = {"model": self.model} if references(table.settings) else {}
+                self._models[name] = self._create(table, on_progress=self.say, **others)
+                if table.use == "auto":
+                    self._engines[name] = self._fastest(table)
+            return self._models[name]
 
     def prompt(self, name: str) -> Prompt:
         """prompts/<name>.md"""
@@ -154,6 +173,11 @@ class Parts:
             known = [found.stem for found in path.parent.glob("*.md")]
             raise PromptError(f"no prompt prompts/{name}.md", cure=did_you_mean(name, known))
         return load(path)
+
+    def _first_read(self, name: str) -> Prompt:
+        """A prompt as it was at its first use, so that the words that answer and the variant's id never part."""
+        self._prompts[name] = self._prompts.get(name) or self.prompt(name)
+        return self._prompts[name]
 
     def app(self, name: str = "main", *, groups: frozenset[str] | None = None) -> App:
         """`[app.<name>]`: the application of a variant, which sees what these groups may see."""
@@ -167,7 +191,7 @@ class Parts:
                 model=lambda: self.model(settings.model),
                 retriever=self.retriever(settings.retriever),
                 checker=self.checker(settings.checker),
-                prompt=self.prompt(settings.prompt),
+                prompt=self._first_read(settings.prompt),
                 variant=self.variant(name).id,
             )
         return self._apps[name]
@@ -196,7 +220,7 @@ class Parts:
             "reading": READING,
             "index": _words(self.config.table("index", "main")),
             "analyser": self.analyser.id,
-            "prompt": self.prompt(settings.prompt).sha256,
+            "prompt": self._first_read(settings.prompt).sha256,
         }
         return Variant(id=digest(recipe), recipe=recipe)
 
@@ -206,11 +230,13 @@ class Parts:
 
         variant = variant or self.variant(name)
         settings: Any = self.config.table("app", name).settings
-        variants.keep(self.engine, self.objects, variant, prompt=self.prompt(settings.prompt).text)
+        variants.keep(self.engine, self.objects, variant, prompt=self._first_read(settings.prompt).text)
         return variant
 
     def _model_recipe(self, table: Table) -> dict[str, Any]:
         recipe = _words(table)
+        for key in references(table.settings):
+            recipe[key] = [self._model_recipe(self.config.table("model", it)) for it in named(table.settings, key)]
         if table.use == "auto":
             recipe["engine"] = self._engines.get(table.name) or self._fastest(table)
         if "weights" in recipe:
@@ -240,6 +266,7 @@ class Parts:
 
     def close(self) -> None:
         """Let go of models and connections."""
+        self.exporter.close()
         for model in self._models.values():
             model.close()
         self._models.clear()

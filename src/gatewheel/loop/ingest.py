@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from gatewheel.embeddings import grants
 from gatewheel.kernel.errors import ConfigError, SourceError
 from gatewheel.kernel.nouns import Refusal
 from gatewheel.kernel.ports import FileState
@@ -45,6 +46,7 @@ def ingest(
     if paths and refusals and len(refusals) == len(found):
         raise SourceError("; ".join(f"{one.source}: {one.reason}" for one in refusals))
     parts.store.use_terms_of(parts.store.analyser)
+    grants.bring_up(parts.engine, parts.store.rules)
     ingestion = Ingestion(
         IngestParts(
             ledger=parts.store,

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import queue
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import DBAPIError
+
 from gatewheel.kernel import durable, runs
+from gatewheel.kernel.errors import GatewheelError, UserError
 
 if TYPE_CHECKING:
     from gatewheel.loop.project import Project
 
 WORKER = "gatewheel.loop.worker"
 Watch = Callable[[Mapping[str, Any]], None]
+log = logging.getLogger("gatewheel.runs")
 
 
 def ingest(
@@ -26,9 +34,7 @@ def ingest(
 
     Raises Cancelled on Ctrl-C; UserError as the work itself does.
     """
-    settings = {"paths": [_absolute(path) for path in paths], "fields": dict(fields or {})}
-    id_ = runs.create(project.parts.engine, "ingest", settings=settings, config=project.config.plain())
-    return watch(project, id_, on_progress=on_progress)
+    return watch(project, _queue(project, [_absolute(path) for path in paths], fields), on_progress=on_progress)
 
 
 def watch(project: Project, id_: str, *, on_progress: Watch | None = None) -> dict[str, Any]:
@@ -39,6 +45,86 @@ def watch(project: Project, id_: str, *, on_progress: Watch | None = None) -> di
     run = durable.perform(project.parts.engine, id_, root=project.config.root, worker=WORKER, on_progress=on_progress)
     result: dict[str, Any] = run.result
     return result
+
+
+class Background:
+    """Runs of a process that lives long, one after another in a thread of its own. Any thread may call it.
+
+    What an earlier process left behind is not taken up by itself: it shows as interrupted until somebody resumes it.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._called_off: set[str] = set()
+        self._lock = threading.Lock()
+        self._worker: threading.Thread | None = None
+        self._closed = threading.Event()
+
+    def ingest(self, paths: Sequence[str] = ()) -> str:
+        """Queue an ingest of what [sources] names, or of paths relative to the project, and return its run."""
+        id_ = _queue(self._project, [str(self._project.config.root / path) for path in paths])
+        self._take(id_)
+        return id_
+
+    def resume(self, id_: str) -> None:
+        """Queue a run again that was cancelled, interrupted or failed. Raises UserError for any other."""
+        run = runs.get(self._project.parts.engine, id_)
+        if run.state == "queued":
+            raise UserError(f"run {run.id} waits for its turn already", cure="let it come, or cancel it")
+        runs.claim(self._project.parts.engine, run.id)
+        self._called_off.discard(run.id)
+        self._take(run.id)
+
+    def cancel(self, id_: str) -> None:
+        """Stop a run, whoever executes it; what it finished stays. Raises UserError when it has ended already."""
+        engine = self._project.parts.engine
+        run = runs.get(engine, id_)
+        if run.state in runs.ENDED:
+            raise UserError(f"run {run.id} is {run.state} already", cure="see the list of runs")
+        self._called_off.add(run.id)
+        durable.stop(engine, run.id)
+
+    def close(self) -> None:
+        """Stop what is at work and leave what waits; `resume` goes on with either."""
+        self._closed.set()
+        if self._worker is not None:
+            self._worker.join(durable.GRACE + 5)
+
+    def _take(self, id_: str) -> None:
+        self._waiting.put(id_)
+        with self._lock:
+            if self._worker is None or not self._worker.is_alive():
+                self._worker = threading.Thread(target=self._work, name="runs", daemon=True)
+                self._worker.start()
+
+    def _work(self) -> None:
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Empty):
+                self._perform(self._waiting.get(timeout=0.2))
+        engine = self._project.parts.engine
+        with contextlib.suppress(queue.Empty):
+            while True:
+                runs.let_go(engine, self._waiting.get_nowait())
+
+    def _perform(self, id_: str) -> None:
+        def look(_: Mapping[str, Any]) -> None:
+            if self._closed.is_set() or id_ in self._called_off:
+                raise KeyboardInterrupt  # as Ctrl-C does for a run of the command line
+
+        if id_ in self._called_off:
+            return
+        try:
+            watch(self._project, id_, on_progress=look)
+        except GatewheelError as error:
+            log.info("run %s: %s", id_, error)  # how it ended stands in the run
+        except DBAPIError as error:
+            log.warning("run %s: the store failed: %s", id_, error.orig)
+
+
+def _queue(project: Project, paths: Sequence[str], fields: Mapping[str, str] | None = None) -> str:
+    settings = {"paths": list(paths), "fields": dict(fields or {})}
+    return runs.create(project.parts.engine, "ingest", settings=settings, config=project.config.plain())
 
 
 def _absolute(path: str) -> str:

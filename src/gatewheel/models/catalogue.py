@@ -78,6 +78,8 @@ def _from_table(name: str, table: Mapping[str, Any]) -> Entry:
         entry = _with_weights(replace(like, name=name), weights)
         limit, trained = table.get("context_length"), entry.context_length
         return replace(entry, context_length=min(filter(None, (limit, trained)), default=None))
+    if use == "fallback":
+        return Entry(name=name, title=", else ".join(table.get("models", ())), runs=(use,), here=True)
     model = str(table.get("model", name))
     like = _known().get(model, Entry(name=name, title=model, runs=(use,), use="service"))
     given = {key: table[key] for key in ("context_length", "input_price", "output_price") if key in table}

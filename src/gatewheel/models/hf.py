@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gatewheel.kernel.errors import MissingPart, ModelError
 from gatewheel.kernel.nouns import Completion, Message
 from gatewheel.kernel.ports import Decoding, Model, OnText
+from gatewheel.models import logprobs
 from gatewheel.models.cores import available_cores
 from gatewheel.models.stream import Emit
 from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
@@ -89,6 +90,7 @@ class HuggingFace:
         Raises ModelError for a prompt beyond the context and for a text that does not validate.
         """
         self._refuse_when_closed()
+        logprobs.refuse(decoding, engine="hf")
         return take_turn(
             self._write,
             messages,

@@ -1,4 +1,4 @@
-"""Chat with a GGUF file through llama.cpp in this process (xllamacpp). Opens no network port."""
+"""Chat with a GGUF file through llama.cpp in this process (xllamacpp), several at once. Opens no network port."""
 
 from __future__ import annotations
 
@@ -15,28 +15,35 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gatewheel.kernel.errors import MissingPart, ModelError
-from gatewheel.kernel.nouns import Completion, Message
+from gatewheel.kernel.nouns import Completion, Message, TokenLogprob
 from gatewheel.kernel.ports import Decoding, Model, OnText
+from gatewheel.models import logprobs
 from gatewheel.models.cores import available_cores
-from gatewheel.models.gguf import read_header
+from gatewheel.models.gguf import Header, read_header
 from gatewheel.models.stream import Emit
 from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
 from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, find
 
-_BATCH = 512  # tokens of prompt between two looks at whether the caller still waits
+# Tokens of prompt between two looks at whether the caller still waits, and between two tokens of the other answers.
+# With 512 it was 3-9 s on a busy machine instead of 0.6-2 s, and the prompt took no less processor time.
+_BATCH = 128
 
 
 class Settings(BaseModel):
-    """`context_length` is at most this many tokens; a model trained for less has its own. `threads = 0`: all cores."""
+    """`context_length` is at most this many tokens; a model trained for less has its own. `threads = 0`: all cores.
+
+    `parallel` calls are written in the same batches, each in a context of its own: n of them take n times the memory.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights: Weights = DEFAULT
     context_length: ContextLength = 4096
     threads: Threads = 0
+    parallel: int = Field(1, ge=1, le=256, description="Answers written at once, each in a context of its own.")
 
 
 def create(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> Model:
@@ -46,28 +53,24 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     """
     del on_progress  # loading is too short to report
     path = find(settings.weights)
-    header = read_header(path)
-    length = min(settings.context_length, header.context_length or settings.context_length)
-    name = settings.weights if path.name != settings.weights else path.stem
-    threads = settings.threads or available_cores()
-    return LlamaCpp(path, name=name, context_length=length, threads=threads, control_tokens=header.control_tokens)
+    return LlamaCpp(path, header=read_header(path), settings=settings)
 
 
 class LlamaCpp:
     """One set of weights held by one llama.cpp server object, used through its in-process calls."""
 
-    def __init__(
-        self, path: Path, *, name: str, context_length: int, threads: int, control_tokens: Sequence[str]
-    ) -> None:
-        self._name = name
-        self._control_tokens = control_tokens
-        self._context_length = context_length
-        self._busy = threading.Lock()
+    def __init__(self, path: Path, *, header: Header, settings: Settings) -> None:
+        self._name = settings.weights if path.name != settings.weights else path.stem
+        self._control_tokens = header.control_tokens
+        self._context_length = min(settings.context_length, header.context_length or settings.context_length)
+        self._parallel = settings.parallel
+        self._slots = threading.BoundedSemaphore(settings.parallel)
+        self._counting, self._closing = threading.Lock(), threading.Lock()
         # The server object always listens. A Unix socket in a folder that only this user may enter keeps it off the
         # network; it also serves count_tokens, for which there is no in-process call.
         self._folder = Path(tempfile.mkdtemp(prefix="gw-"))
         self._remove_folder = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._server = _load(path, self._folder / "s.sock", context_length, threads)
+        self._server = _load(path, self._folder / "s.sock", self._context_length, settings)
 
     @property
     def name(self) -> str:
@@ -79,11 +82,12 @@ class LlamaCpp:
 
     @property
     def parallel(self) -> int:
-        return 1
+        return self._parallel
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` without special tokens or template."""
-        return len(self._post("/tokenize", {"content": text})["tokens"])
+        with self._counting:
+            return len(self._post("/tokenize", {"content": text})["tokens"])
 
     def chat(self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None) -> Completion:
         """Answer `messages`. Raises ModelError for a prompt beyond the context or a schema llama.cpp cannot follow."""
@@ -98,15 +102,23 @@ class LlamaCpp:
         )
 
     def close(self) -> None:
-        with self._busy:
-            self._server = None
+        """Let go of the weights when the calls under way have ended; later ones are refused."""
+        with self._closing:  # or two who close would each hold some of the slots for ever
+            for _ in range(self._parallel):
+                self._slots.acquire()
+            with self._counting:
+                self._server = None
+            self._slots.release(self._parallel)
         self._remove_folder()
 
     def _write(self, messages: list[dict[str, str]], decoding: Decoding, emit: Emit) -> Written:
-        reply = _Reply(emit, context_length=self._context_length)
-        with self._busy:
+        reply = _Reply(emit, context_length=self._context_length, top=decoding.logprobs or 0)
+        with self._slots:
             request = _request(messages, decoding, context_length=self._context_length)
-            self._alive().handle_chat_completions(request, reply.take)
+            try:
+                self._alive().handle_chat_completions(request, reply.take)
+            except ValueError as error:  # a schema that it cannot follow, such as one with a reference to elsewhere
+                raise ModelError(f"llama.cpp refused: {str(error)[:400]}", cure="simplify the schema") from None
         return reply.written()
 
     def _alive(self) -> Any:
@@ -128,8 +140,10 @@ class LlamaCpp:
 class _Reply:
     """Reads the chunks of one streamed completion (OpenAI's wire format plus llama.cpp's timings and progress)."""
 
-    def __init__(self, emit: Emit, *, context_length: int) -> None:
+    def __init__(self, emit: Emit, *, context_length: int, top: int) -> None:
         self._emit = emit
+        self._top = top
+        self._logprobs: list[TokenLogprob] = []
         self._context_length = context_length
         self._timings: dict[str, Any] = {}
         self._finish = "stop"
@@ -152,6 +166,8 @@ class _Reply:
         piece = ""
         for choice in chunk.get("choices") or ():
             piece = choice["delta"].get("content") or ""
+            if said := choice.get("logprobs"):
+                self._logprobs += logprobs.read(said["content"], top=self._top)
             self._finish = choice.get("finish_reason") or self._finish
         return self._emit(piece)
 
@@ -163,23 +179,29 @@ class _Reply:
                 refuse_long_prompt(tokens, context_length=self._context_length)
             raise ModelError(f"llama.cpp refused: {self._error.get('message', self._error)}")
         prompt = self._timings.get("prompt_n", 0) + self._timings.get("cache_n", 0)
-        return Written(input_tokens=prompt, output_tokens=self._timings.get("predicted_n", 0), finish=self._finish)
+        return Written(
+            input_tokens=prompt,
+            output_tokens=self._timings.get("predicted_n", 0),
+            finish=self._finish,
+            logprobs=tuple(self._logprobs),
+        )
 
 
-def _load(path: Path, listen: Path, context_length: int, threads: int) -> Any:
+def _load(path: Path, listen: Path, context_length: int, settings: Settings) -> Any:
     try:
         import xllamacpp
     except ImportError as error:
         raise MissingPart("the package xllamacpp is not installed", cure="pip install xllamacpp") from error
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
-    parameters.n_ctx = context_length
-    parameters.n_parallel = 1
+    parameters.n_ctx = context_length * settings.parallel  # llama.cpp divides it among the slots
+    parameters.n_parallel = settings.parallel
     parameters.n_batch = parameters.n_ubatch = _BATCH
     for cpu in (parameters.cpuparams, parameters.cpuparams_batch):
-        cpu.n_threads = threads
+        cpu.n_threads = settings.threads or available_cores()
         cpu.poll = 0  # threads that spin for work made a busy machine half as fast (27 against 13 s)
     parameters.warmup = False
+    parameters.cache_ram_mib = 0  # else up to 8 GiB of states of past prompts, which a request here never uses
     parameters.verbosity = -1  # its default writes 25 lines to stderr
     parameters.hostnames = [str(listen)]
     parameters.n_threads_http = 1
@@ -209,9 +231,11 @@ def _request(messages: list[dict[str, str]], decoding: Decoding, *, context_leng
         "repeat_last_n": context_length,  # the whole text, as the other engines do
         "stream": True,
         "timings_per_token": True,
+        "return_progress": True,  # a word after each batch of the prompt, at which a caller who left is noticed
         # a reused prefix changes the batches, so the rounding, so now and then a token: the same question
         # must get the same answer whatever was asked before
         "cache_prompt": False,
+        **logprobs.ask(decoding),
     }
     if decoding.schema is not None:
         request["response_format"] = {

@@ -6,6 +6,7 @@ The key is read from the environment when the model is made and appears in no se
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from gatewheel.models.openai_wire import (
     request,
     with_repair,
 )
+from gatewheel.models.turn import hush
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -49,6 +51,7 @@ class Settings(BaseModel):
     input_price: float | None = Field(None, ge=0, description="US dollars per million tokens read.")
     output_price: float | None = Field(None, ge=0, description="US dollars per million tokens written.")
     context_length: int = Field(8192, ge=128, description="Tokens of prompt and answer.")
+    parallel: int = Field(16, ge=1, le=1024, description="Requests sent at once; the others wait.")
     own_sampling: bool = Field(False, description="Send no temperature, top_p or seed: reasoning models refuse them.")
 
     @field_validator("base_url")
@@ -92,6 +95,7 @@ class Endpoint:
     def __init__(self, client: OpenAI, settings: Settings) -> None:
         self._client: OpenAI | None = client
         self._settings = settings
+        self._free = threading.BoundedSemaphore(settings.parallel)
         self._knows_json_schema = True  # until the server refuses it once
 
     def __repr__(self) -> str:
@@ -107,7 +111,7 @@ class Endpoint:
 
     @property
     def parallel(self) -> int:
-        return 32
+        return self._settings.parallel
 
     def count_tokens(self, text: str) -> int:
         """An upper estimate, for the vocabulary is the server's own: a token to three bytes."""
@@ -122,10 +126,15 @@ class Endpoint:
         if decoding.schema is None:
             return self._completion(self._ask(messages, decoding, on_text))
         schema.check_schema(decoding.schema)
-        received = self._ask(messages, decoding, None)
+        hushed = hush(on_text)
+        received = self._ask(messages, decoding, hushed)
+        if received.finish == "cancelled":
+            return self._completion(received)
         if wrong := schema.fault(received.text, decoding.schema):
-            again = self._ask(with_repair(messages, received.text, wrong), decoding, None)
+            again = self._ask(with_repair(messages, received.text, wrong), decoding, hushed)
             received = again.after(received)
+            if received.finish == "cancelled":
+                return self._completion(received)
             schema.require(received.text, decoding.schema, finish=received.finish, max_tokens=decoding.max_tokens)
         if on_text is not None:
             on_text(received.text)
@@ -161,7 +170,7 @@ class Endpoint:
         if self._client is None:
             raise ModelError(f"the model '{self.name}' is closed", cure="make a new one")
         try:
-            with self._client.chat.completions.create(**body) as stream:
+            with self._free, self._client.chat.completions.create(**body) as stream:
                 return read_stream(stream, decoding=decoding, on_text=on_text)
         except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
             settings, key = self._settings, self._client.api_key
@@ -175,7 +184,7 @@ class Endpoint:
             if key not in str(error):
                 raise fault from error
         # some servers repeat the key in their refusal
-        raise ModelError(fault.what.replace(key, "[key]"), cure=fault.cure)
+        raise ModelError(fault.what.replace(key, "[key]"), cure=fault.cure, retryable=fault.retryable)
 
     def _is_openai(self) -> bool:
         return urlsplit(self._settings.base_url).hostname == "api.openai.com"
@@ -198,4 +207,6 @@ class Endpoint:
             usage=usage,
             model=received.model or self.name,
             tool_calls=received.tool_calls,
+            logprobs=received.logprobs,
+            id=received.id,
         )

@@ -6,16 +6,18 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gatewheel.kernel.errors import ModelError
-from gatewheel.kernel.nouns import Message, ToolCall
+from gatewheel.kernel.nouns import Message, TokenLogprob, ToolCall
 from gatewheel.kernel.ports import Decoding, OnText
+from gatewheel.models import logprobs
 from gatewheel.models.stream import Writer
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionChunk
 
+_PASSING = (408, 409, 425)  # timeout, conflict, too early: those besides 429 and 5xx that are worth another try
 _SERVER_STOPS = 4  # OpenAI takes no more; the others are looked for on our side
 
 
@@ -31,6 +33,8 @@ class Received:
     output_tokens: int
     seconds: float
     seconds_to_first: float
+    logprobs: tuple[TokenLogprob, ...] = ()
+    id: str = ""
 
     def after(self, earlier: Received) -> Received:
         """This reply with what the earlier attempt cost added."""
@@ -53,6 +57,7 @@ def request(
         length_key: decoding.max_tokens,
         "stream": True,
         "stream_options": {"include_usage": True},
+        **logprobs.ask(decoding),
     }
     if sampling:
         body |= {"temperature": decoding.temperature, "top_p": decoding.top_p}
@@ -87,15 +92,19 @@ def read_stream(chunks: Iterable[ChatCompletionChunk], *, decoding: Decoding, on
     """Everything a stream carries. Raises ModelError when it ends before the server said that it was done."""
     started = time.perf_counter()
     writer = Writer(on_text=on_text, stop=() if decoding.schema is not None else decoding.stop)
-    finish, model, usage, pieces = "", "", None, 0
+    finish, model, id_, usage, pieces = "", "", "", None, 0
     calls: dict[int, dict[str, str]] = {}
+    likely: list[TokenLogprob] = []
     for chunk in chunks:
         _refuse_error(chunk)
-        model, usage = chunk.model or model, chunk.usage or usage
+        model, id_, usage = chunk.model or model, chunk.id or id_, chunk.usage or usage
         for choice in chunk.choices or ():
             finish = choice.finish_reason or finish
             for delta in choice.delta.tool_calls or ():
                 _gather(calls, delta)
+            if choice.logprobs and choice.logprobs.content:
+                said = choice.logprobs.to_dict()["content"]
+                likely += logprobs.read(cast("list[dict[str, Any]]", said), top=decoding.logprobs or 0)
             if choice.delta.content:
                 pieces += 1
                 writer.feed(choice.delta.content)
@@ -103,7 +112,8 @@ def read_stream(chunks: Iterable[ChatCompletionChunk], *, decoding: Decoding, on
             break
     writer.finish()
     if not finish and not writer.stopped_by:
-        raise ModelError("the endpoint's stream broke off before the answer was complete", cure="ask again")
+        what = "the endpoint's stream broke off before the answer was complete"
+        raise ModelError(what, cure="ask again", retryable=True)
     return Received(
         text=writer.text,
         finish=writer.stopped_by or ("tool_calls" if calls else _finish(finish)),
@@ -113,18 +123,22 @@ def read_stream(chunks: Iterable[ChatCompletionChunk], *, decoding: Decoding, on
         output_tokens=usage.completion_tokens if usage else pieces,
         seconds=time.perf_counter() - started,
         seconds_to_first=writer.seconds_to_first,
+        logprobs=logprobs.cut(likely, writer.text),
+        id=id_,
     )
 
 
 def complain(error: Exception, *, model: str, base_url: str, api_key_env: str, timeout: float) -> ModelError:
-    """What to tell the user for a fault of the client or the endpoint."""
+    """What to tell the user for a fault of the client or the endpoint, and whether it is worth another try."""
     import httpx2
     import openai
 
     if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
-        return ModelError(f"{base_url} sent nothing for {timeout:g} s", cure="raise timeout, or ask for less")
+        what = f"{base_url} sent nothing for {timeout:g} s"
+        return ModelError(what, cure="raise timeout, or ask for less", retryable=True)
     if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
-        return ModelError(f"cannot reach {base_url} ({error.__cause__ or error})", cure="start it, or mend base_url")
+        what = f"cannot reach {base_url} ({error.__cause__ or error})"
+        return ModelError(what, cure="start it, or mend base_url", retryable=True)
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         return ModelError(f"{base_url} refused the key ({error.status_code})", cure=f"check {api_key_env}")
     if isinstance(error, openai.NotFoundError):
@@ -132,10 +146,13 @@ def complain(error: Exception, *, model: str, base_url: str, api_key_env: str, t
         return ModelError(f"{base_url} knows no model '{model}' ({_said(error)})", cure=cure)
     if isinstance(error, openai.RateLimitError):
         cure = "wait, raise max_retries, or check the quota of the account"
-        return ModelError(f"{base_url} still refuses after the retries: 429 ({_said(error)})", cure=cure)
+        what = f"{base_url} still refuses after the retries: 429 ({_said(error)})"
+        return ModelError(what, cure=cure, retryable=True)
     if isinstance(error, openai.APIStatusError):
-        return ModelError(f"{base_url} answered {error.status_code} ({_said(error)})")
-    return ModelError(f"{base_url} sent something that is no chat completion ({error})", cure="check base_url")
+        what, passing = f"{base_url} answered {error.status_code} ({_said(error)})", error.status_code in _PASSING
+        return ModelError(what, retryable=passing or error.status_code >= 500)
+    what = f"{base_url} sent something that is no chat completion ({error})"
+    return ModelError(what, cure="check base_url", retryable=True)
 
 
 def refuses_json_schema(error: BaseException | None) -> bool:
@@ -169,7 +186,8 @@ def _gather(calls: dict[int, dict[str, str]], delta: Any) -> None:
 
 def _refuse_error(chunk: Any) -> None:
     if not hasattr(chunk, "choices") or not isinstance(chunk.choices, list):
-        raise ModelError(f"the endpoint's stream holds something that is no chunk: {str(chunk)[:120]}")
+        what = f"the endpoint's stream holds something that is no chunk: {str(chunk)[:120]}"
+        raise ModelError(what, retryable=True)
 
 
 def _finish(said: str) -> str:

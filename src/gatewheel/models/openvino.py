@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from gatewheel.kernel.errors import ModelError
 from gatewheel.kernel.nouns import Completion, Message
 from gatewheel.kernel.ports import Decoding, Model, OnText
+from gatewheel.models import logprobs
 from gatewheel.models.conversion import load
 from gatewheel.models.cores import available_cores
 from gatewheel.models.gguf import read_header
@@ -76,6 +77,7 @@ class OpenVino:
     def chat(self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None) -> Completion:
         """Answer `messages`. Raises ModelError for a prompt beyond the context or a schema xgrammar cannot follow."""
         self._alive()
+        logprobs.refuse(decoding, engine="openvino")
         return take_turn(
             self._write,
             messages,

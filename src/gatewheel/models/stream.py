@@ -48,7 +48,7 @@ class Writer:
     def finish(self) -> None:
         """The engine has ended: what was held back was no stop string after all."""
         held, self._held = self._held, ""
-        if not self.stopped_by:
+        if held and not self.stopped_by:
             self._pass_on(held)
 
     def _could_begin_a_stop(self, text: str) -> int:
@@ -60,18 +60,45 @@ class Writer:
 
     def _pass_on(self, text: str) -> None:
         self.text += text
-        if text and self._on_text is not None and self._on_text(text):
+        # also without text: while a prompt is read or a stop string is held back, the caller may have left
+        if self._on_text is not None and self._on_text(text):
             self.stopped_by = "cancelled"
 
 
 def drive(write: Callable[[Emit], T], *, receive: Callable[[str], bool]) -> T:
-    """Run an engine's blocking call in a thread and receive its pieces in this one; returns what the call returns.
+    """Run an engine's blocking call and receive its pieces in this thread; returns what the call returns.
 
-    Engines hold the calling thread inside C++ code, where Python hears no signal; this thread only waits on a queue,
-    so Ctrl-C is heard during a prefill of seconds, and `receive` runs where the caller expects it. The hand-over is
-    synchronous: the engine writes no token beyond the one at which `receive` says stop. What `write` raises is
-    raised here.
+    Engines hold the calling thread inside C++ code, where Python hears no signal. The main thread, the only one that
+    signals reach, therefore lets another thread call the engine and waits on a queue, so that Ctrl-C is heard during a
+    prefill of seconds. The hand-over is synchronous: nothing is received beyond the piece at which `receive` says stop.
+    What `write` or `receive` raises is raised here.
     """
+    if threading.current_thread() is threading.main_thread():
+        return _drive_apart(write, receive)
+    return _drive_here(write, receive)
+
+
+def _drive_here(write: Callable[[Emit], T], receive: Callable[[str], bool]) -> T:
+    """In the same thread; what `receive` raises is kept until the engine has ended, for it may not cross its frames."""
+    failure: BaseException | None = None
+
+    def emit(piece: str) -> bool:
+        nonlocal failure
+        try:
+            return failure is not None or receive(piece)
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failure = error
+            return True
+
+    try:
+        return write(emit)
+    finally:
+        if failure is not None:
+            raise failure
+
+
+def _drive_apart(write: Callable[[Emit], T], receive: Callable[[str], bool]) -> T:
+    """In a thread of its own, of which this one only hears."""
     pieces: SimpleQueue[str | None] = SimpleQueue()
     verdicts: SimpleQueue[bool] = SimpleQueue()
     abandoned = threading.Event()
@@ -99,6 +126,6 @@ def drive(write: Callable[[Emit], T], *, receive: Callable[[str], bool]) -> T:
     except BaseException:
         abandoned.set()
         verdicts.put(True)
-        thread.join(timeout=2.0)  # a prefill cannot be stopped; its thread ends by itself at the first token
+        thread.join(timeout=2.0)  # some engines cannot be stopped in a prefill; the thread ends by itself after it
         raise
     return outcome.result()

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gatewheel.kernel.errors import ModelError
-from gatewheel.kernel.nouns import Completion, Message, Usage
+from gatewheel.kernel.nouns import Completion, Message, TokenLogprob, Usage
 from gatewheel.kernel.ports import Decoding, OnText
-from gatewheel.models import schema, tools
+from gatewheel.models import logprobs, schema, tools
 from gatewheel.models.stream import Emit, Writer, drive
 
 
@@ -20,6 +20,7 @@ class Written:
     input_tokens: int
     output_tokens: int
     finish: str
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 Write = Callable[[list[dict[str, str]], Decoding, Emit], Written]
@@ -45,7 +46,8 @@ def take_turn(
     if decoding.tools:
         asked = replace(decoding, tools=(), schema=tools.call_schema(decoding.tools))
         told = tools.with_instruction(messages, decoding.tools)
-        completion = take_turn(write, told, decoding=asked, on_text=None, model=model, control_tokens=control_tokens)
+        hushed = hush(on_text)
+        completion = take_turn(write, told, decoding=asked, on_text=hushed, model=model, control_tokens=control_tokens)
         return _as_call(completion, on_text)
     if decoding.schema is not None:
         schema.check_schema(decoding.schema)
@@ -63,10 +65,19 @@ def take_turn(
         seconds=time.perf_counter() - started,
         seconds_to_first_token=writer.seconds_to_first,
     )
-    return Completion(text=writer.text, finish=finish, usage=usage, model=model)
+    kept = logprobs.cut(written.logprobs, writer.text)
+    return Completion(text=writer.text, finish=finish, usage=usage, model=model, logprobs=kept)
+
+
+def hush(on_text: OnText | None) -> OnText | None:
+    """Keeps the pieces to itself, for they may yet turn out otherwise, and only asks the caller whether to go on."""
+    return on_text and (lambda _: on_text(""))
 
 
 def _as_call(completion: Completion, on_text: OnText | None) -> Completion:
+    completion = replace(completion, logprobs=())  # of the JSON around the call or the prose, which nobody sees
+    if completion.finish == "cancelled":
+        return replace(completion, text="")
     text, calls = tools.read_call(completion.text)
     if text and on_text is not None:
         on_text(text)

@@ -2,11 +2,109 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-from gatewheel.kernel.nouns import Feedback
+from sqlalchemy import Engine, and_, exists, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from gatewheel.kernel.nouns import Feedback, Thumb
+from gatewheel.kernel.store.schema import feedback
+
+BATCH = 500  # values per IN list
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counts:
+    """Traces whose last thumb is up or down, and corrections that were written."""
+
+    up: int
+    down: int
+    corrections: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """What there is on one trace: the last thumb and how many times something was said."""
+
+    thumb: Thumb | None
+    count: int
+
+
+def named(said: Feedback) -> Feedback:
+    """The same feedback under its id: the SHA-256 of canonical JSON of all but `id` and `created`.
+
+    The order of `wrong_citations` and their repetition say nothing, so they leave no mark on it.
+    """
+    said = replace(said, wrong_citations=tuple(sorted(set(said.wrong_citations))))
+    words = {key: value for key, value in asdict(said).items() if key not in ("id", "created")}
+    text = json.dumps(words, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return replace(said, id=hashlib.sha256(text.encode("utf-8")).hexdigest())
+
+
+def keep(engine: Engine, said: Feedback) -> tuple[Feedback, bool]:
+    """Write it in one transaction; returns what is kept, and whether it is new.
+
+    Saying the same again changes nothing, unless its author said something else of the trace meanwhile: then it is
+    what they say now, and its time becomes the present.
+    """
+    said = named(replace(said, created=said.created or time.time()))
+    values = {**asdict(said), "wrong_citations": list(said.wrong_citations)}
+    try:
+        with engine.begin() as connection:
+            connection.execute(insert(feedback).values(**values))
+        return said, True
+    except IntegrityError:
+        pass  # it was said before, perhaps a moment ago by the same request sent twice
+    later = feedback.alias("later")
+    same = and_(later.c.trace == feedback.c.trace, later.c.author == feedback.c.author)
+    overtaken = exists().where(same, later.c.created > feedback.c.created)
+    with engine.begin() as connection:
+        connection.execute(update(feedback).where(feedback.c.id == said.id, overtaken).values(created=said.created))
+        row = connection.execute(select(feedback).where(feedback.c.id == said.id)).one()
+    return _feedback(row), False
 
 
 def recent(engine: Engine, *, trace: str = "", limit: int) -> list[Feedback]:
-    """The newest first."""
-    raise NotImplementedError
+    """The newest first, of one trace or of all."""
+    query = select(feedback).order_by(feedback.c.created.desc(), feedback.c.id).limit(limit)
+    if trace:
+        query = query.where(feedback.c.trace == trace)
+    with engine.connect() as connection:
+        return [_feedback(row) for row in connection.execute(query)]
+
+
+def of_traces(engine: Engine, traces: Sequence[str]) -> dict[str, Said]:
+    """What was said of each of these traces; those of which nothing was said are left out."""
+    found: dict[str, Said] = {}
+    with engine.connect() as connection:
+        for at in range(0, len(traces), BATCH):
+            query = select(feedback.c.trace, feedback.c.thumb).where(feedback.c.trace.in_(traces[at : at + BATCH]))
+            for row in connection.execute(query.order_by(feedback.c.created)):
+                before = found.get(row.trace, Said(thumb=None, count=0))
+                found[row.trace] = Said(thumb=row.thumb or before.thumb, count=before.count + 1)
+    return found
+
+
+def counts(engine: Engine) -> Counts:
+    """How many traces were last found good or bad, and how many corrections there are."""
+    later = feedback.alias("later")
+    overruled = exists().where(
+        later.c.trace == feedback.c.trace, later.c.thumb.is_not(None), later.c.created > feedback.c.created
+    )
+    last = select(feedback.c.thumb, func.count(feedback.c.trace.distinct()))
+    last = last.where(feedback.c.thumb.is_not(None), ~overruled).group_by(feedback.c.thumb)
+    corrected = select(func.count()).select_from(feedback).where(feedback.c.correction != "")
+    with engine.connect() as connection:
+        thumbs = {thumb: int(count) for thumb, count in connection.execute(last)}
+        corrections = int(connection.execute(corrected).scalar_one())
+    return Counts(up=thumbs.get("up", 0), down=thumbs.get("down", 0), corrections=corrections)
+
+
+def _feedback(row: Any) -> Feedback:
+    values = dict(row._mapping)
+    return Feedback(**{**values, "wrong_citations": tuple(values["wrong_citations"])})

@@ -160,13 +160,10 @@ class App:
             output.feed(piece)
             return bool(stop) or output.stuck
 
-        with recorder.span("generate", **{trace.OPERATION: "chat", trace.MODEL: model.name}) as span:
-            messages = self._messages(question, context.numbered)
+        messages = self._messages(question, context.numbered)
+        with recorder.span("generate", **trace.chat_request(model.name, messages, decoding)) as span:
             completion = model.chat(messages, decoding=decoding, on_text=receive)
-            span[trace.INPUT_TOKENS] = completion.usage.input_tokens
-            span[trace.OUTPUT_TOKENS] = completion.usage.output_tokens
-            span[trace.FIRST_CHUNK] = completion.usage.seconds_to_first_token
-            span[trace.FINISH] = [completion.finish]
+            span |= trace.chat_response(completion)
         return completion
 
     def _quote(self, query: str, hits: Sequence[Hit], output: Prose) -> None:

@@ -2,67 +2,61 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import cast
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 
 from gatewheel import __version__, studio
-from gatewheel.kernel.nouns import Caller, Usage
 from gatewheel.loop.project import Project
-from gatewheel.ops import keys
-from gatewheel.serve import access, api, fault, metrics, v1
+from gatewheel.loop.running import Background
+from gatewheel.loop.tidying import keep_tidy
+from gatewheel.serve import access, api, fault, login, metrics, openapi, probes, v1, warming
 from gatewheel.serve.line import Line
+from gatewheel.serve.service import Service, service
+from gatewheel.serve.v1.request_id import RequestId
 
+__all__ = ["Service", "create", "service"]
 QUICK = 8  # threads for what needs no model: search, traces, documents
 
 
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """What every endpoint may use. `line` and `speakers` are for calls of a model, `quick` for all else that blocks."""
-
-    project: Project
-    line: Line
-    speakers: ThreadPoolExecutor
-    quick: ThreadPoolExecutor
-    metrics: metrics.Metrics
-
-    def account(self, caller: Caller, model: str, usage: Usage, *, abstained: bool = False) -> None:
-        """What every answer leaves behind: figures, and what its key has spent. Blocks; call it in a thread."""
-        self.metrics.answered(model, usage, abstained=abstained)
-        keys.spend(self.project.parts.engine, caller.key, usage)
-
-
-def service(request: Request) -> Service:
-    """The service that a request came to: `Depends(service)`."""
-    return cast(Service, request.app.state.service)
-
-
 def create(project: Project) -> FastAPI:
-    """The application of a project."""
+    """The application of a project. What answers slowly the first time is loaded in a thread as it starts."""
     settings = project.config.serve
+    _ = project.parts.engine  # opened here, for threads would each open their own; an unusable store ends the start
     made = Service(
         project=project,
         line=Line(slots=settings.slots, queue=settings.queue),
         speakers=ThreadPoolExecutor(settings.slots, thread_name_prefix="speaker"),
         quick=ThreadPoolExecutor(QUICK, thread_name_prefix="quick"),
         metrics=metrics.Metrics(),
+        background=Background(project),
     )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        loading = threading.Thread(target=warming.warm, args=(made,), name="warming", daemon=True)
+        loading.start()
+        tidying = threading.Thread(target=keep_tidy, args=(project.parts, made.closing), name="tidying", daemon=True)
+        tidying.start()
         yield
-        made.speakers.shutdown(wait=True)
-        made.quick.shutdown(wait=True)
+        made.closing.set()
+        # in a thread, since calls that were told to stop hand their last words to this loop
+        await asyncio.to_thread(made.close)
+        loading.join()
+        tidying.join()
 
     app = FastAPI(title="Gatewheel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = made
     fault.handle(app)
     access.protect(app)
-    for router in (v1.router, api.router, metrics.router):
+    app.add_middleware(RequestId)
+    app.add_middleware(metrics.Counted, metrics=made.metrics)  # the last one added is the first that is passed
+    for router in (v1.router, api.router, login.router, probes.router):
         app.include_router(router)
     studio.mount(app)
+    openapi.describe(app)
     return app

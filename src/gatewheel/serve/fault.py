@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
 from gatewheel.kernel.errors import GatewheelError, MissingPart, ModelError, UserError
 from gatewheel.serve.line import Busy, Gone
@@ -24,6 +25,34 @@ KINDS = {
     422: "invalid_request_error",
     429: "rate_limit_error",
     503: "service_unavailable_error",
+}
+
+
+class ErrorDetail(TypedDict):
+    """What was wrong with its cure, OpenAI's kind of error, the field, and a code for programs."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(TypedDict):
+    """Every error."""
+
+    error: ErrorDetail
+
+
+# for `responses=` of an endpoint
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorBody, "description": "The request cannot be honoured"},
+    401: {"model": ErrorBody, "description": "No key, or one that is not known"},
+    403: {"model": ErrorBody, "description": "The key may not do this"},
+    404: {"model": ErrorBody, "description": "Nothing has this name"},
+    413: {"model": ErrorBody, "description": "The body is too large"},
+    429: {"model": ErrorBody, "description": "Every place is taken, or a limit of the key is reached"},
+    502: {"model": ErrorBody, "description": "The model failed"},
+    503: {"model": ErrorBody, "description": "Not ready, or stopping"},
 }
 LEFT = 499  # the client went away; nobody reads this answer
 
@@ -45,7 +74,8 @@ class Fault(Exception):
 def body(status: int, message: str, *, code: str = "", param: str | None = None) -> dict[str, Any]:
     """The shape of an error."""
     kind = KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {"error": {"message": message, "type": kind, "param": param, "code": code or None}}
+    told = message.encode("utf-8", "replace").decode()  # it may repeat half a surrogate pair of the request
+    return {"error": {"message": told, "type": kind, "param": param, "code": code or None}}
 
 
 def of(error: BaseException) -> Fault:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from gatewheel.studio import files, pages
+
 
 def mount(app: FastAPI) -> None:
     """Add the pages and their files to an application."""
-    del app
+    assets = files.load()
+    files.add(app, assets)
+    pages.add(app, assets)

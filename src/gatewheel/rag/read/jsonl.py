@@ -101,9 +101,10 @@ class JsonlReader:
     def _kept(self, record: Mapping[str, Any]) -> Sequence[str]:
         options = self._settings
         if options.meta_fields:
-            return options.meta_fields
+            return (*options.meta_fields, "groups")
         read = {options.text_field or "text", options.title_field, options.id_field}
-        return [key for key, value in record.items() if key not in read and len(key) + len(str(value)) <= _SHORT]
+        short = [key for key, value in record.items() if key not in read and len(key) + len(str(value)) <= _SHORT]
+        return [*short, "groups"]  # who may see it, however long: left out, it would be open to all
 
     def _text(self, record: Mapping[str, Any]) -> str:
         wanted = self._settings.text_field

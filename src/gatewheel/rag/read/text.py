@@ -90,9 +90,11 @@ def _parse(block: str, *, toml: bool) -> dict[str, Any] | None:
     if not isinstance(loaded, dict):
         return None
     plain: dict[str, Any] = {}
+    if isinstance(loaded.get("groups"), dict):
+        loaded["groups"] = str(loaded["groups"])  # who may see it: dropped, it would be open to all
     for key, value in loaded.items():
         if isinstance(value, list):
-            flat = [storable(str(entry)) for entry in value if not isinstance(entry, list | dict)]
+            flat = [storable(str(entry)) for entry in value if key == "groups" or not isinstance(entry, list | dict)]
             if flat:
                 plain[storable(str(key))] = flat
         elif not isinstance(value, dict):

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
-router = APIRouter()
+from gatewheel.serve.v1 import chat, completions, embeddings, models, rerank, responses
+from gatewheel.serve.v1.surrogates import whole_characters
+
+router = APIRouter(prefix="/v1", tags=["openai"], dependencies=[Depends(whole_characters)])
+for part in (models, chat, completions, responses, embeddings, rerank):
+    router.include_router(part.router)

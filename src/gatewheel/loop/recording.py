@@ -1,0 +1,105 @@
+"""What becomes of a finished trace: sampled, blacked out, stored and exported, as `[trace]` says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from gatewheel.guard.redact import redact
+from gatewheel.kernel import trace
+from gatewheel.kernel.errors import GatewheelError
+from gatewheel.kernel.nouns import SpanRecord, Trace
+from gatewheel.kernel.store.database import explain
+from gatewheel.loop.compose import Parts
+
+# names and numbers that identify something; all else may be what a person wrote
+IDENTIFIERS = {
+    *(trace.OPERATION, trace.PROVIDER, trace.MODEL, trace.RESPONSE_MODEL, trace.RESPONSE_ID, trace.FINISH),
+    *(trace.DOCUMENTS, trace.ERROR_TYPE),
+}
+
+
+def record(parts: Parts, made: Trace, *, provider: str) -> str | None:
+    """Store and export a trace; its id, or None when it was not stored.
+
+    `provider` is the engine or service behind the model. With `[trace] store = false` only figures are exported, no
+    text. A trace that cannot be kept costs a note, not the answer.
+    """
+    settings = parts.config.trace
+    if not trace.sampled(made.id, settings.sample):
+        return None
+    made = redacted(_completed(made, provider), settings.redact)
+    parts.exporter.offer(made if settings.store else without_texts(made))
+    if not settings.store:
+        return None
+    try:
+        trace.keep(parts.engine, made)
+    except DBAPIError as error:
+        parts.say(f"the trace was not kept: {explain(error)}")
+        return None
+    except OSError as error:
+        parts.say(f"the trace was not kept: {error.strerror}")
+        return None
+    return made.id
+
+
+def told(error: BaseException) -> str:
+    """Why there is no answer, as a trace has it."""
+    return str(error) if isinstance(error, GatewheelError) else f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def redacted(made: Trace, kinds: Iterable[str]) -> Trace:
+    """The trace with what is of these kinds blacked out of every text in it."""
+    kinds = tuple(kinds)
+    if not kinds:
+        return made
+
+    def black(value: Any) -> Any:
+        match value:
+            case str():
+                return redact(value, kinds)
+            case dict():
+                return {key: black(inner) for key, inner in value.items()}
+            case list() | tuple():
+                return [black(inner) for inner in value]
+        return value
+
+    spans = tuple(
+        replace(
+            span,
+            attributes={
+                name: value if name in IDENTIFIERS else black(value) for name, value in span.attributes.items()
+            },
+        )
+        for span in made.spans
+    )
+    return replace(made, question=black(made.question), answer=black(made.answer), error=black(made.error), spans=spans)
+
+
+def without_texts(made: Trace) -> Trace:
+    """The trace with nothing in it that anybody wrote: times, counts, models."""
+    spans = tuple(
+        replace(span, attributes={name: value for name, value in span.attributes.items() if name not in trace.TEXTS})
+        for span in made.spans
+    )
+    kind = next((span.attributes[trace.ERROR_TYPE] for span in spans if trace.ERROR_TYPE in span.attributes), "failed")
+    return replace(made, question="", answer="", error=str(kind) if made.error else "", spans=spans)
+
+
+def _completed(made: Trace, provider: str) -> Trace:
+    """The trace with the model that wrote, which only its spans know: an upstream may answer with another."""
+    spans = tuple(_with_provider(span, provider) if _is_chat(span) else span for span in made.spans)
+    chats = [span.attributes for span in spans if _is_chat(span)]
+    model = chats[-1].get(trace.RESPONSE_MODEL, chats[-1].get(trace.MODEL)) if chats else made.model
+    return replace(made, model=str(model), spans=spans)
+
+
+def _is_chat(span: SpanRecord) -> bool:
+    return span.attributes.get(trace.OPERATION) == "chat"
+
+
+def _with_provider(span: SpanRecord, provider: str) -> SpanRecord:
+    return replace(span, attributes={trace.PROVIDER: provider, **span.attributes})

@@ -1,0 +1,40 @@
+"""A project as a service opens it: every local model on the engine that answers several requests at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gatewheel.kernel import catalog
+from gatewheel.kernel.config import Table, validate
+from gatewheel.loop.project import Project
+
+SHARED = "llama.cpp"  # the one engine here with continuous batching
+
+
+def open_for_serving(project: Project) -> Project:
+    """The same project with `[serve] slots` in its models.
+
+    A model of `auto` becomes llama.cpp with so many slots, since `auto` measures a single question; one of llama.cpp
+    that does not say `parallel` gets them. What names another engine stays as it is. Raises ConfigError.
+    """
+    config = project.config
+    slots = config.serve.slots
+    models = {name: _shared(config.table("model", name), slots) for name in config.names("model")}
+    given = {name: dict(body) for name, body in config.raw.get("model", {}).items()}
+    changed = {name: body for name, body in models.items() if body}
+    if not changed:
+        return project
+    raw = {**config.raw, "model": {**given, **changed}}
+    return Project(validate(raw, config.path), say=project.parts.say, caller=project.caller)
+
+
+def _shared(table: Table, slots: int) -> dict[str, Any]:
+    """The table as it should be, or nothing when it may stay."""
+    if table.use not in ("auto", SHARED):
+        return {}
+    # as the file said it, since a default may be one thing here and another there
+    said = {key: getattr(table.settings, key) for key in table.settings.model_fields_set}
+    known = catalog.load("model", SHARED).Settings.model_fields
+    if "parallel" in known and "parallel" not in said:
+        said["parallel"] = slots
+    return {"use": SHARED, **said}

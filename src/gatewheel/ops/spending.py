@@ -1,0 +1,51 @@
+"""What each key has spent on each day, in UTC, and whether that is all it may."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gatewheel.kernel.nouns import Usage
+from gatewheel.kernel.store.schema import spending
+
+DAY = 24 * 3600
+
+
+def spend(engine: Engine, key: str, usage: Usage) -> None:
+    """Add what one answer took; "" is the owner. An answer whose price is not known counts as free of cost."""
+    row = {
+        "key": key,
+        "day": today(),
+        "requests": 1,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "dollars": usage.cost or 0.0,
+    }
+    added = ("requests", "input_tokens", "output_tokens", "dollars")
+    # one statement, so that two that end at the same moment both count
+    dialect = sqlite if engine.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(spending).values(**row)
+    more = {name: spending.c[name] + statement.excluded[name] for name in added}
+    with engine.begin() as connection:
+        connection.execute(statement.on_conflict_do_update(index_elements=["key", "day"], set_=more))
+
+
+def spent_today(engine: Engine, key: str | None = None) -> float:
+    """Dollars since midnight UTC, of one key or of all."""
+    query = select(func.coalesce(func.sum(spending.c.dollars), 0.0)).where(spending.c.day == today())
+    if key is not None:
+        query = query.where(spending.c.key == key)
+    with engine.connect() as connection:
+        return float(connection.execute(query).scalar_one())
+
+
+def today() -> str:
+    """The day in UTC, such as 2026-11-21."""
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
+def seconds_left() -> int:
+    """Until midnight UTC, at least 1."""
+    return max(1, DAY - int(time.time()) % DAY)

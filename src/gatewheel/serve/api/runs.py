@@ -1,0 +1,184 @@
+"""`/api/runs` and `/api/ingest`: long work, started, followed, called off and taken up again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from fastapi import Path as InPath
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+
+from gatewheel.kernel import runs
+from gatewheel.kernel.config import STATE_FOLDER
+from gatewheel.kernel.errors import UserError
+from gatewheel.kernel.nouns import Caller
+from gatewheel.serve.access import may
+from gatewheel.serve.api import events
+from gatewheel.serve.api.wire import Words, missing, refusals
+from gatewheel.serve.fault import Fault
+from gatewheel.serve.service import Service, service
+from gatewheel.serve.v1 import flow
+
+router = APIRouter(prefix="/api", tags=["runs"])
+LOOK = 0.25  # seconds between two looks at a run that somebody follows
+LONGEST_LOG = 1_000_000  # bytes; of a longer log the end is told
+Id = Annotated[Words, InPath(description="A run, by its id or an unmistakable beginning of it.")]
+Operator = Annotated[Caller, Depends(may("operate"))]
+At = Annotated[Service, Depends(service)]
+
+
+class Paths(BaseModel):
+    """What to read; nothing: what `[sources]` names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    paths: tuple[Words, ...] = Field((), max_length=1000, description="Files, folders or globs inside the project.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunView:
+    """One piece of long work. `state` is queued, running, interrupted, done, failed or cancelled; times are POSIX."""
+
+    id: str
+    kind: str
+    state: str
+    created: float
+    started: float | None
+    ended: float | None
+    progress: dict[str, Any]
+    result: Any
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunList:
+    """Runs, the newest first."""
+
+    runs: list[RunView]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """The run that was queued."""
+
+    run: str
+
+
+@router.post("/ingest", operation_id="ingest", status_code=202, responses=refusals())
+async def ingest(what: Paths, _: Operator, at: At) -> Started:
+    """Bring the index in line with the files, as a run in the background."""
+    root = at.project.config.root
+    paths = [inside(root, path) for path in what.paths]
+    return Started(run=await at.quickly(lambda: at.background.ingest(paths)))
+
+
+@router.get("/runs", operation_id="list_runs", responses=refusals())
+async def listed(_: Operator, at: At, limit: Annotated[int, Query(ge=1, le=10_000)] = 50) -> RunList:
+    """The newest runs first."""
+    found = await at.quickly(lambda: runs.recent(at.project.parts.engine, limit=limit))
+    return RunList(runs=[_view(run) for run in found])
+
+
+@router.get("/runs/{id}", operation_id="get_run", responses=refusals(404))
+async def show(id: Id, _: Operator, at: At) -> RunView:  # noqa: A002 (its name on the wire)
+    """One run."""
+    return _view(await at.quickly(partial(_find, at, id)))
+
+
+@router.get(
+    "/runs/{id}/events",
+    operation_id="follow_run",
+    response_class=StreamingResponse,
+    responses={200: {"content": events.DECLARED, "description": "`run` on every change."}, **refusals(404)},
+)
+async def follow(id: Id, _: Operator, at: At) -> Response:  # noqa: A002
+    """A run as it goes on, as server-sent events: `run` on every change, until it has ended."""
+    return events.stream(_told(at, await at.quickly(partial(_find, at, id))))
+
+
+@router.get(
+    "/runs/{id}/log",
+    operation_id="get_run_log",
+    response_class=PlainTextResponse,
+    responses={200: {"description": "What the run wrote; of a long log its end."}, **refusals(404)},
+)
+async def log(id: Id, _: Operator, at: At) -> Response:  # noqa: A002
+    """What a run wrote."""
+    run = await at.quickly(partial(_find, at, id))
+    text = await at.quickly(lambda: _log(at.project.config.root, run.id))
+    return PlainTextResponse(text.encode("utf-8"), media_type="text/plain")
+
+
+@router.post("/runs/{id}/cancel", operation_id="cancel_run", responses=refusals(404, 409))
+async def cancel(id: Id, _: Operator, at: At) -> RunView:  # noqa: A002
+    """Stop a run; what it finished stays."""
+    return await _moved(at, id, at.background.cancel)
+
+
+@router.post("/runs/{id}/resume", operation_id="resume_run", responses=refusals(404, 409))
+async def resume(id: Id, _: Operator, at: At) -> RunView:  # noqa: A002
+    """Go on with a run that was cancelled, interrupted or failed."""
+    return await _moved(at, id, at.background.resume)
+
+
+def inside(root: Path, path: str) -> str:
+    """A path of a request, relative to the project. Raises Fault for one that leads out of it or to hidden files."""
+    parts = PurePosixPath(path).parts
+    hidden = any(part.startswith(".") and part != "." for part in parts)  # among them .. and .gatewheel
+    if path.startswith("/") or not parts or hidden or not (root / path).resolve().is_relative_to(root.resolve()):
+        cure = "name something inside the project that is not hidden"
+        raise Fault(400, f"'{path}' cannot be read from here; {cure}", code="invalid_value", param="paths")
+    return path
+
+
+def _view(run: runs.Run) -> RunView:
+    names = RunView.__dataclass_fields__
+    return RunView(**{**{name: getattr(run, name) for name in names}, "progress": dict(run.progress)})
+
+
+def _find(at: Service, id_: str) -> runs.Run:
+    try:
+        return runs.get(at.project.parts.engine, id_)
+    except UserError as error:
+        raise missing(error) from None
+
+
+async def _moved(at: Service, id_: str, move: Any) -> RunView:
+    def work() -> runs.Run:
+        run = _find(at, id_)
+        try:
+            move(run.id)
+        except UserError as error:
+            raise Fault(409, str(error), code="conflict") from None
+        return _find(at, run.id)
+
+    return _view(await at.quickly(work))
+
+
+async def _told(at: Service, run: runs.Run) -> AsyncIterator[bytes]:
+    last: RunView | None = None
+    while not at.closing.is_set():
+        now = _view(run)
+        if now != last:
+            yield flow.data(asdict(now), event="run")
+            last = now
+        if now.state not in ("queued", "running"):
+            return
+        await asyncio.sleep(LOOK)
+        run = await at.quickly(partial(_find, at, run.id))
+
+
+def _log(root: Path, id_: str) -> str:
+    path = root / STATE_FOLDER / "runs" / id_ / "log.txt"
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - LONGEST_LOG))
+            return file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""

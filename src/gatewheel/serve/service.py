@@ -1,0 +1,59 @@
+"""What every endpoint may use: the project, the line before the engine, the threads, the figures."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+from fastapi import Request
+
+from gatewheel.kernel.nouns import Caller, Usage
+from gatewheel.loop.project import Project
+from gatewheel.loop.running import Background
+from gatewheel.ops import spending
+from gatewheel.serve.line import Line
+from gatewheel.serve.metrics import Metrics
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What every endpoint may use. `line` and `speakers` are for calls of a model, `quick` for all else that blocks.
+
+    `ready` is set when the parts are loaded, `closing` when the service stops.
+    """
+
+    project: Project
+    line: Line
+    speakers: ThreadPoolExecutor
+    quick: ThreadPoolExecutor
+    metrics: Metrics
+    background: Background
+    ready: threading.Event = field(default_factory=threading.Event)
+    tried: threading.Event = field(default_factory=threading.Event)
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    async def quickly(self, call: Callable[[], Result]) -> Result:
+        """What a call returns that blocks but needs no model."""
+        return await asyncio.get_running_loop().run_in_executor(self.quick, call)
+
+    def account(self, caller: Caller, model: str, usage: Usage, *, abstained: bool = False) -> None:
+        """What every answer leaves behind: figures, and what its key has spent. Blocks; call it in a thread."""
+        self.metrics.answered(model, usage, abstained=abstained)
+        spending.spend(self.project.parts.engine, caller.key, usage)
+
+    def close(self) -> None:
+        """Wait for the calls under way, and stop what runs in the background."""
+        self.background.close()
+        self.speakers.shutdown(wait=True)
+        self.quick.shutdown(wait=True)
+
+
+def service(request: Request) -> Service:
+    """The service that a request came to: `Depends(service)`."""
+    return cast(Service, request.app.state.service)

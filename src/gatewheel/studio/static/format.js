@@ -1,0 +1,51 @@
+// Numbers, times and names as people read them.
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+
+export function count(value) {
+  return whole.format(value);
+}
+
+// plural(1, "passage") → "1 passage"
+export function plural(value, one, many = `${one}s`) {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+export function seconds(value) {
+  if (value === null || value === undefined) return "";
+  if (value < 0.1) return `${(value * 1000).toFixed(value < 0.01 ? 1 : 0)} ms`;
+  if (value < 60) return `${value.toFixed(value < 10 ? 2 : 1)} s`;
+  const minutes = Math.floor(value / 60);
+  return minutes < 60 ? `${minutes} min ${Math.round(value % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+export function dollars(value) {
+  if (value === null || value === undefined) return "";
+  return value === 0 ? "$0" : `$${value < 0.01 ? value.toPrecision(2) : value.toFixed(2)}`;
+}
+
+// POSIX seconds; today as a time, else the day too
+export function when(posix) {
+  const date = new Date(posix * 1000);
+  return date.toDateString() === new Date().toDateString() ? clock.format(date) : `${day.format(date)}, ${clock.format(date)}`;
+}
+
+export function fullTime(posix) {
+  return full.format(new Date(posix * 1000));
+}
+
+export function dayName(date) {
+  return day.format(date);
+}
+
+// Variants, traces and the like are long digests: their beginning tells them apart
+export function short(id) {
+  return id ? id.slice(0, 8) : "";
+}
+
+export function fileName(source) {
+  return source.split("/").pop() || source;
+}

@@ -1,0 +1,62 @@
+// A run as it goes: the bar, what it works on, how long it may still take. Follows the run's events.
+
+import { events } from "./api.js";
+import { h } from "./dom.js";
+import { count, plural, seconds } from "./format.js";
+
+const ENDED = ["done", "failed", "cancelled", "interrupted"];
+
+export function isOver(run) {
+  return ENDED.includes(run.state);
+}
+
+// Calls onChange with the run each time it changes, until it is over; returns the last.
+export async function follow(id, onChange, { signal } = {}) {
+  let last = null;
+  for await (const { event, data } of events(`/api/runs/${encodeURIComponent(id)}/events`, { signal })) {
+    if (event !== "run") continue;
+    last = data;
+    onChange(data);
+    if (isOver(data)) break;
+  }
+  return last;
+}
+
+// 0…1, null while nothing is known
+export function share({ progress, state }) {
+  if (state === "done") return 1;
+  const { bytes, total_bytes: all, files, total_files: number } = progress ?? {};
+  if (all) return Math.min(1, bytes / all);
+  return number ? Math.min(1, files / number) : null;
+}
+
+// Seconds that are left if it goes on as it went; null while that would be a guess.
+export function left(run, now = Date.now() / 1000) {
+  const done = share(run);
+  const spent = now - run.started;
+  if (run.state !== "running" || !done || done < 0.02 || spent < 1) return null;
+  return (spent * (1 - done)) / done;
+}
+
+export function bar(run) {
+  const done = share(run);
+  const rest = left(run);
+  const { files, total_files: number, passages, current } = run.progress ?? {};
+  const facts = [
+    number && !isOver(run) ? `${count(files)} of ${plural(number, "file")}` : null,
+    !isOver(run) && passages > 0 && plural(passages, "passage"),
+    rest !== null && `about ${seconds(Math.max(1, Math.round(rest)))} left`,
+    run.state === "running" && current,
+  ].filter(Boolean);
+  const meter = h("progress", { max: "1", "aria-label": "Progress", ...(done === null ? {} : { value: `${done}` }) });
+  return h("div.progress", {}, isOver(run) && run.state !== "done" && done === null ? null : meter, h("p.progress-facts", {}, h("span", {}, words(run)), facts.map((fact) => h("span", {}, fact))));
+}
+
+export function words({ state, kind, result, error }) {
+  if (state === "failed") return error || "failed";
+  if (state === "done" && kind === "ingest" && result) {
+    const { added = 0, updated = 0, removed = 0, unchanged = 0, skipped = [] } = result;
+    return `done: ${count(added)} new, ${count(updated)} changed, ${count(removed)} removed, ${count(unchanged)} as before${skipped.length ? `, ${count(skipped.length)} left out` : ""}`;
+  }
+  return { queued: "waiting for its turn", running: "running", interrupted: "interrupted: its process is gone" }[state] ?? state;
+}

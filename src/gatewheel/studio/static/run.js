@@ -1,0 +1,60 @@
+// One run: how far it is, its log, and the buttons to cancel and resume it.
+
+import { get, post, text } from "./api.js";
+import { $, attempt, h, say, show } from "./dom.js";
+import { fullTime, seconds } from "./format.js";
+import { bar, follow, isOver, words } from "./progress.js";
+
+const RESUMABLE = ["cancelled", "failed", "interrupted"];
+const id = decodeURIComponent(location.pathname.split("/")[2]);
+const at = `/api/runs/${encodeURIComponent(id)}`;
+
+const now = h("div.run-now");
+const actions = h("div.run-actions");
+const facts = h("dl.facts");
+const skipped = h("section.part", { hidden: true });
+const log = h("pre.log", { tabindex: "0", "aria-label": "Log" });
+
+function draw(run) {
+  now.replaceChildren(bar(run));
+  const button = (words_, action) => h("button.button", { type: "button", onclick: attempt(async (event) => {
+    event.currentTarget.disabled = true;
+    draw(await post(`${at}/${action}`));
+    await watch();
+  }) }, words_);
+  actions.replaceChildren(...[!isOver(run) && button("Cancel", "cancel"), RESUMABLE.includes(run.state) && button("Resume", "resume")].filter(Boolean));
+  const pairs = [["State", run.state], ["Created", fullTime(run.created)], ["Started", run.started && fullTime(run.started)], ["Ended", run.ended && fullTime(run.ended)], ["Took", run.started && run.ended && seconds(run.ended - run.started)]];
+  facts.replaceChildren(...pairs.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  const lost = run.result?.skipped ?? [];
+  if (lost.length) show(skipped, h("h2", {}, "Left out"), h("ul.rows", {}, lost.map(({ source, reason }) => h("li.row.plain", {}, h("div.row-main", {}, h("span.mono", {}, source), h("p.row-more", {}, reason))))));
+}
+
+async function readLog() {
+  log.textContent = (await text(`${at}/log`)).trim() || "Nothing was written.";
+  log.scrollTop = log.scrollHeight;
+}
+
+let watching = false;
+
+async function watch() {
+  if (watching) return;
+  watching = true;
+  const timer = setInterval(() => readLog().catch(() => {}), 2000);
+  try {
+    const last = await follow(id, draw);
+    if (last) say(`The run is over: ${words(last)}`);
+  } finally {
+    clearInterval(timer);
+    watching = false;
+  }
+  await readLog();
+}
+
+attempt(async () => {
+  const run = await get(at);
+  document.title = `${run.kind} ${run.id} · Run · Gatewheel`;
+  show($("run"), h("header.head", {}, h("div", {}, h("h1", { id: "title" }, run.kind), h("p.mono.soft", {}, run.id)), actions), now, facts, skipped, h("section.part", {}, h("h2", {}, "Log"), log));
+  draw(run);
+  await readLog();
+  if (!isOver(run)) await watch();
+})();

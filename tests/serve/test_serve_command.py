@@ -1,0 +1,230 @@
+"""`gatewheel serve`: how it starts, whom it refuses, how patient it is, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+import gatewheel as gw
+from awaiting import eventually
+from gatewheel.loop.serving import open_for_serving
+
+GATEWHEEL = [sys.executable, "-P", "-m", "gatewheel"]
+QUESTION = "How many litres does the kettle hold?"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("serve")
+    gw.init(folder).close()
+    (folder / "kettle.md").write_text("# Kettle\n\nThe kettle holds 1.7 litres. It was bought by Ines in May.\n")
+    with (folder / "gatewheel.toml").open("a") as file:
+        file.write(
+            '\n[app.quoting]\nuse = "answer"\nmode = "quote"\n[app.brief]\nuse = "answer"\nmax_tokens = 12\n'
+            "[serve]\nport = 0\nidle_seconds = 1.0\nclosing_seconds = 200\n"
+        )
+    with gw.open(folder) as project:
+        project.ingest()
+    return folder
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    words = [*GATEWHEEL, "-C", str(folder), "serve", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            told = json.loads(process.stdout.readline())
+            assert told["pid"] == process.pid
+            yield process, told["url"]
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def running(home: Path) -> Iterator[str]:
+    with serving(home) as (_, url):
+        yield url
+
+
+def refused(*words: str) -> str:
+    done = subprocess.run([*GATEWHEEL, *words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    return done.stderr
+
+
+def raw(url: str) -> socket.socket:
+    host, port = url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def rest(connection: socket.socket) -> bytes:
+    pieces = []
+    while piece := connection.recv(65_536):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def test_others_are_not_served_without_keys(home: Path) -> None:
+    assert "gatewheel keys create" in refused("-C", str(home), "serve", "--host", "0.0.0.0")
+
+
+def test_a_taken_port_is_told_with_its_cure(home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert "--port 0" in refused("-C", str(home), "serve", "--port", port)
+    assert "address" in refused("-C", str(home), "serve", "--host", "no such host")
+
+
+def test_the_demo_leaves_another_project_alone(home: Path) -> None:
+    assert "empty folder" in refused("-C", str(home), "serve", "--demo")
+
+
+def test_it_answers_and_says_nothing_of_itself(running: str) -> None:
+    answer = httpx2.post(f"{running}/api/ask", json={"question": QUESTION, "app": "quoting"}, timeout=60)
+    assert "1.7" in answer.json()["answer"]
+    assert "server" not in answer.headers
+
+
+def test_what_another_process_ingests_is_found(running: str, home: Path) -> None:
+    def sources() -> list[str]:
+        found = httpx2.get(f"{running}/api/search", params={"q": "umbrella"}, timeout=60).json()["passages"]
+        return [passage["source"] for passage in found]
+
+    assert "umbrella.md" not in sources()
+    (home / "umbrella.md").write_text("# Umbrella\n\nThe umbrella stands in the hall.\n")
+    subprocess.run([*GATEWHEEL, "-C", str(home), "ingest"], check=True, capture_output=True, timeout=60)
+    assert sources()[0] == "umbrella.md"
+
+
+def test_who_sends_a_byte_a_moment_is_dropped(running: str) -> None:
+    slow = b"POST /api/ask HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: " + b"y" * 1000
+    sent = 0
+    with raw(running) as connection, contextlib.suppress(OSError):
+        for byte in slow:
+            connection.sendall(bytes([byte]))
+            sent += 1
+            time.sleep(0.05)
+    assert sent < len(slow), "it listened to the end"
+    assert httpx2.get(f"{running}/api/apps", timeout=60).status_code == 200
+
+
+def test_who_sends_nothing_is_told_and_dropped(running: str) -> None:
+    for head in (
+        b"",
+        b"GET /api/apps HTTP/1.1\r\n",
+        b"POST /api/ask HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{",
+    ):
+        with raw(running) as connection:
+            connection.sendall(head)
+            answer = rest(connection)
+        assert answer.startswith(b"HTTP/1.1 408"), answer
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Large: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    ],
+    ids=["tls", "large", "smuggled"],
+)
+def test_what_is_no_http_is_refused_in_our_shape(running: str, sent: bytes) -> None:
+    with raw(running) as connection:
+        connection.sendall(sent)
+        answer = rest(connection)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["message"]
+
+
+def test_a_connection_is_used_for_several_requests(running: str) -> None:
+    connection = http.client.HTTPConnection(running.removeprefix("http://"), timeout=60)
+    used = set()
+    for _ in range(3):
+        connection.request("GET", "/api/apps")
+        assert json.load(connection.getresponse())["apps"]
+        used.add(connection.sock.getsockname())
+        time.sleep(0.4)
+    assert len(used) == 1
+    connection.close()
+
+
+def test_a_stop_finishes_the_stream_under_way(home: Path) -> None:
+    with serving(home) as (process, url):
+        said = {"question": QUESTION, "app": "brief", "stream": True}
+        with httpx2.stream("POST", f"{url}/api/ask", json=said, timeout=120) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "event: passages"
+            process.send_signal(signal.SIGTERM)
+            names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+        assert names[-1] == "answer"
+        assert process.wait(timeout=60) == 0
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(url)
+
+
+def test_a_second_signal_ends_at_once(home: Path) -> None:
+    with serving(home) as (process, url):
+        with raw(url) as connection:
+            # a body that is still to come keeps the service open for the time of [serve] idle_seconds
+            connection.sendall(b"POST /api/documents HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{")
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            code = process.wait(timeout=60)
+        assert code in (0, 130)
+
+
+def test_a_run_under_way_is_called_off_at_the_end_and_can_be_resumed(home: Path) -> None:
+    for number in range(100):
+        text = "\n\n".join(f"# Part {part}\n\nFact {number * part} is of little use." for part in range(40))
+        (home / f"many{number}.md").write_text(text)
+    with serving(home) as (process, url):
+        run = httpx2.post(f"{url}/api/ingest", json={}, timeout=60).json()["run"]
+        eventually(lambda: httpx2.get(f"{url}/api/runs/{run}", timeout=60).json()["state"] == "running")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+    for number in range(100):
+        (home / f"many{number}.md").unlink()
+    shown: Any = json.loads(
+        subprocess.run([*GATEWHEEL, "-C", str(home), "runs", "show", run, "--json"], capture_output=True).stdout
+    )
+    assert shown["state"] in ("cancelled", "done")
+    done = subprocess.run([*GATEWHEEL, "-C", str(home), "runs", "resume", run], capture_output=True, timeout=60)
+    assert done.returncode == (0 if shown["state"] == "cancelled" else 1)
+
+
+def test_auto_becomes_the_engine_that_is_shared_and_what_is_pinned_stays(tmp_path: Path) -> None:
+    gw.init(tmp_path).close()
+    with (tmp_path / "gatewheel.toml").open("a") as file:
+        file.write(
+            '\n[serve]\nslots = 3\n[model.one]\nuse = "llama.cpp"\nparallel = 1\n[model.two]\nuse = "llama.cpp"\n'
+            'threads = 1\n[model.far]\nuse = "openai"\nmodel = "m"\nbase_url = "http://localhost:9/v1"\n'
+            '[model.here]\nuse = "openvino"\n'
+        )
+    with gw.open(tmp_path) as project, open_for_serving(project) as served:
+        tables = {name: served.config.table("model", name) for name in served.config.names("model")}
+        settings: dict[str, Any] = {name: table.settings for name, table in tables.items()}
+        uses = {name: table.use for name, table in tables.items()}
+        assert uses == dict.fromkeys(("chat", "one", "two"), "llama.cpp") | {"far": "openai", "here": "openvino"}
+        assert (settings["chat"].parallel, settings["one"].parallel, settings["two"].parallel) == (3, 1, 3)
+        assert settings["two"].threads == 1
+        assert settings["far"] == project.config.table("model", "far").settings
