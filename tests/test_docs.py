@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-FLOORS = {"kernel", "loop", "cli", "sample"}  # every other package is a room or a material
+FLOORS = {"kernel", "loop", "cli", "sample", "studio"}  # every other is a room, a material or a door with a command
 ROOMS = {path.parent.name for path in (ROOT / "src" / "gatewheel").glob("*/__init__.py")} - FLOORS
 
 

@@ -147,7 +147,7 @@ def test_whatever_is_written_can_be_kept_and_looked_for(engine: Engine, text: st
     span = SpanRecord(name="s", start=0, seconds=1, attributes={"said": [{"content": text}]})
     keep(engine, made(1, question=text, answer=text, error=text, spans=(span,)))
     assert [one.id for one in search(engine, text=text)] == [made(1).id]
-    assert search(engine, kind=text) == search(engine, variant=text) == search(engine, key=text) == []
+    assert search(engine, kind=text) == search(engine, variant=text) == search(engine, keys=[text]) == []
 
 
 @given(st.integers(0, 2**128 - 1), st.floats(0, 1), st.floats(0, 1))

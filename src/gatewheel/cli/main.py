@@ -37,6 +37,8 @@ COMMANDS = {
     "retrieval": ("retrieval", "See why a passage was found."),
     "embeddings": ("embeddings", "Encode texts."),
     "prompts": ("prompts", "List, show and render prompt files."),
+    "guard": ("guard", "Black out what belongs to people."),
+    "ops": ("ops", "See what a running application takes."),
     "schemas": ("schemas", "Print the JSON Schema of a command's --json output."),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -146,14 +146,19 @@ def _storable(value: Any) -> Any:
     return value
 
 
-def recent(engine: Engine, *, limit: int) -> list[Trace]:
-    """The newest traces first."""
-    return _read(engine, select(traces).order_by(*_NEWEST).limit(limit))
+def recent(engine: Engine, *, limit: int, keys: Collection[str] | None = None) -> list[Trace]:
+    """The newest traces first, of these API keys; None: of all and of the owner."""
+    return _read(engine, select(traces).where(*_of(keys)).order_by(*_NEWEST).limit(limit))
 
 
-def find(engine: Engine, prefix: str) -> list[Trace]:
-    """The traces whose id begins with `prefix`, ten at most."""
-    return _read(engine, select(traces).where(_begins(traces.c.id, prefix)).order_by(traces.c.id).limit(10))
+def find(engine: Engine, prefix: str, *, keys: Collection[str] | None = None) -> list[Trace]:
+    """The traces whose id begins with `prefix`, ten at most; `keys` as in `recent`."""
+    wanted = (_begins(traces.c.id, prefix), *_of(keys))
+    return _read(engine, select(traces).where(*wanted).order_by(traces.c.id).limit(10))
+
+
+def _of(keys: Collection[str] | None) -> list[ColumnElement[bool]]:
+    return [] if keys is None else [traces.c.key.in_([_storable(key) for key in keys])]
 
 
 def search(  # noqa: PLR0913 (each is a filter)
@@ -165,11 +170,11 @@ def search(  # noqa: PLR0913 (each is a filter)
     thumb: str = "",
     since: float = 0.0,
     variant: str = "",
-    key: str | None = None,
+    keys: Collection[str] | None = None,
     limit: int = 50,
     before: float | None = None,
 ) -> list[Trace]:
-    """The newest traces first that have all that is asked for.
+    """The newest traces first that have all that is asked for; `keys` as in `recent`.
 
     `text` stands in the question or the answer, whatever its case; `variant` is the beginning of an id; `thumb` is what
     some author last held up; `since` and `before` are POSIX time stamps. Hand the `created` of the last one in as
@@ -188,8 +193,7 @@ def search(  # noqa: PLR0913 (each is a filter)
         wanted.append(traces.c.created >= since)
     if variant:
         wanted.append(_begins(traces.c.variant, variant))
-    if key is not None:
-        wanted.append(traces.c.key == _storable(key))
+    wanted += _of(keys)
     if before is not None:
         wanted.append(traces.c.created < before)
     asked = select(traces).where(*wanted).order_by(*_NEWEST)

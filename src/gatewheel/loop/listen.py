@@ -13,7 +13,9 @@ from gatewheel.kernel.errors import UserError, did_you_mean
 from gatewheel.kernel.nouns import Caller, Feedback, Thumb, Trace
 from gatewheel.loop.compose import Parts
 from gatewheel.ops import feedback
+from gatewheel.ops.keys import within
 
+OWNER = Caller()
 LONGEST = 100_000  # characters of a comment or a correction
 _MARKER = re.compile(r"\[(\d{1,4})\]")
 
@@ -31,18 +33,24 @@ def give_once(parts: Parts, trace: str, *, caller: Caller, **said: Any) -> tuple
     checked = _checked(**said)
     for text in ("comment", "correction"):
         checked[text] = redact(checked[text], parts.config.trace.redact)
-    about = find(parts, trace)
+    about = find(parts, trace, caller=caller)
     _has_markers(about, checked["wrong_citations"])
     return feedback.keep(parts.engine, Feedback(id="", trace=about.id, created=0.0, author=caller.key, **checked))
 
 
-def find(parts: Parts, prefix: str) -> Trace:
+def askers(parts: Parts, caller: Caller) -> set[str] | None:
+    """Of which keys the caller may read traces: those that see no document which it may not see. None: of all."""
+    return None if caller.groups is None else within(parts.engine, caller.groups)
+
+
+def find(parts: Parts, prefix: str, *, caller: Caller = OWNER) -> Trace:
     """A trace by its id or the beginning of it. Raises UserError when there is none or more than one."""
-    found = traces.find(parts.engine, prefix) if prefix and prefix.isalnum() else []
+    keys = askers(parts, caller)
+    found = traces.find(parts.engine, prefix, keys=keys) if prefix and prefix.isalnum() else []
     exact = [one for one in found if one.id == prefix] or found
     if len(exact) != 1:
         what = f"no trace '{prefix}'" if not exact else f"'{prefix}' begins {len(exact)} traces"
-        known = [one.id[:12] for one in traces.recent(parts.engine, limit=5)]
+        known = [one.id[:12] for one in traces.recent(parts.engine, limit=5, keys=keys)]
         raise UserError(what, cure=did_you_mean(prefix, known))
     return exact[0]
 

@@ -107,7 +107,9 @@ class Project:
 
     def traces(self, *, limit: int = 20) -> list[Trace]:
         """The newest recorded questions first."""
-        return trace.recent(self.parts.engine, limit=limit)
+        from gatewheel.loop.listen import askers
+
+        return trace.recent(self.parts.engine, limit=limit, keys=askers(self.parts, self.caller))
 
     def complete(
         self,
@@ -138,9 +140,10 @@ class Project:
 
     def feedback(self, *, trace: str = "", limit: int = 100) -> list[Feedback]:
         """The newest feedback first, of one trace or of all."""
+        from gatewheel.loop.listen import askers
         from gatewheel.ops.feedback import recent
 
-        return recent(self.parts.engine, trace=trace, limit=limit)
+        return recent(self.parts.engine, trace=trace, limit=limit, keys=askers(self.parts, self.caller))
 
     def close(self) -> None:
         """Let go of models and connections."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gatewheel.kernel.nouns import Feedback, Thumb
 from gatewheel.kernel.store.schema import feedback
+from gatewheel.kernel.store.schema import traces as asked
 
 BATCH = 500  # values per IN list
 
@@ -69,11 +70,13 @@ def keep(engine: Engine, said: Feedback) -> tuple[Feedback, bool]:
     return _feedback(row), False
 
 
-def recent(engine: Engine, *, trace: str = "", limit: int) -> list[Feedback]:
-    """The newest first, of one trace or of all."""
+def recent(engine: Engine, *, trace: str = "", limit: int, keys: Collection[str] | None = None) -> list[Feedback]:
+    """The newest first, of one trace or of all; `keys`: of what these API keys asked."""
     query = select(feedback).order_by(feedback.c.created.desc(), feedback.c.id).limit(limit)
     if trace:
         query = query.where(feedback.c.trace == trace)
+    if keys is not None:
+        query = query.where(feedback.c.trace.in_(select(asked.c.id).where(asked.c.key.in_(keys))))
     with engine.connect() as connection:
         return [_feedback(row) for row in connection.execute(query)]
 

@@ -9,7 +9,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 from weakref import WeakSet
@@ -26,6 +26,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 DEFAULT_SCOPES: tuple[Scope, ...] = ("ask", "feedback")
 MOST_A_MINUTE = 100_000
 REMEMBERED = 3.0  # seconds for which this process believes that a key is as it was, and that there are none
+EVERY = "*"  # the group of keys that see every document
 
 
 def create(
@@ -82,6 +83,11 @@ def every(engine: Engine) -> list[Key]:
     with engine.connect() as connection:
         rows = connection.execute(select(keys).order_by(keys.c.created.desc(), keys.c.id))
         return [of_row(row) for row in rows]
+
+
+def within(engine: Engine, groups: Collection[str]) -> set[str]:
+    """The ids of the keys, revoked ones among them, that see nothing which these groups may not see."""
+    return {key.id for key in every(engine) if set(key.groups) <= set(groups)}
 
 
 def revoke(engine: Engine, named: str) -> Key:
@@ -207,7 +213,7 @@ def _sound_scopes(scopes: Sequence[str]) -> tuple[Scope, ...]:
 
 def _sound_groups(groups: Sequence[str]) -> tuple[str, ...]:
     for group in groups:
-        if not GROUP.fullmatch(group) or group != group.strip():
+        if group != EVERY and (not GROUP.fullmatch(group) or group != group.strip()):
             cure = "write letters, digits, spaces and . : @ / + - _, at most 64"
             raise UserError(f"'{group}' is no name of a group", cure=cure)
     return tuple(sorted(set(groups)))

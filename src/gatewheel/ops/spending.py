@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -39,6 +40,14 @@ def spent_today(engine: Engine, key: str | None = None) -> float:
         query = query.where(spending.c.key == key)
     with engine.connect() as connection:
         return float(connection.execute(query).scalar_one())
+
+
+def since(engine: Engine, *, days: int) -> list[dict[str, Any]]:
+    """The rows of the last so many days, today among them, the newest day first."""
+    first = time.strftime("%Y-%m-%d", time.gmtime(time.time() - (days - 1) * DAY))
+    query = select(spending).where(spending.c.day >= first).order_by(spending.c.day.desc(), spending.c.key)
+    with engine.connect() as connection:
+        return [dict(row._mapping) for row in connection.execute(query)]
 
 
 def today() -> str:

@@ -152,7 +152,8 @@ def _secret(request: Request) -> str:
 
 
 def _with(key: Key, *, by_header: bool) -> Visitor:
-    caller = Caller(key=key.id, scopes=key.scopes, groups=frozenset(key.groups))
+    groups = None if keys.EVERY in key.groups else frozenset(key.groups)
+    caller = Caller(key=key.id, scopes=key.scopes, groups=groups)
     return Visitor(caller=caller, key=key, by_header=by_header)
 
 

@@ -17,7 +17,6 @@ from gatewheel.loop.tidying import keep_tidy
 from gatewheel.serve import access, api, fault, login, metrics, openapi, probes, v1, warming
 from gatewheel.serve.line import Line
 from gatewheel.serve.service import Service, service
-from gatewheel.serve.v1.request_id import RequestId
 
 __all__ = ["Service", "create", "service"]
 QUICK = 8  # threads for what needs no model: search, traces, documents
@@ -53,7 +52,6 @@ def create(project: Project) -> FastAPI:
     app.state.service = made
     fault.handle(app)
     access.protect(app)
-    app.add_middleware(RequestId)
     app.add_middleware(metrics.Counted, metrics=made.metrics)  # the last one added is the first that is passed
     for router in (v1.router, api.router, login.router, probes.router):
         app.include_router(router)

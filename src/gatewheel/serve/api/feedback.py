@@ -13,7 +13,6 @@ from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Caller
 from gatewheel.loop import listen
 from gatewheel.loop.project import Project
-from gatewheel.ops import feedback
 from gatewheel.serve.access import may
 from gatewheel.serve.api.wire import Words, missing, refusals
 from gatewheel.serve.service import Service, service
@@ -80,14 +79,14 @@ async def give(
 
 @router.get("/feedback", operation_id="list_feedback", responses=refusals())
 async def listed(
-    _: Annotated[Caller, Depends(may("operate"))],
+    caller: Annotated[Caller, Depends(may("operate"))],
     at: Annotated[Service, Depends(service)],
     trace: Annotated[Words, Query(description="Only of this trace.")] = "",
     limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
 ) -> FeedbackList:
     """The newest feedback first."""
-    engine = at.project.parts.engine
-    found = await at.quickly(lambda: feedback.recent(engine, trace=trace, limit=limit))
+    project = at.project.seen_by(caller)
+    found = await at.quickly(lambda: project.feedback(trace=trace, limit=limit))
     return FeedbackList(feedback=[view(one) for one in found])
 
 
@@ -99,7 +98,7 @@ def view(said: nouns.Feedback) -> FeedbackView:
 
 def _keep(project: Project, given: Given, caller: Caller) -> tuple[nouns.Feedback, bool]:
     try:
-        about = listen.find(project.parts, given.trace)
+        about = listen.find(project.parts, given.trace, caller=caller)
     except UserError as error:
         raise missing(error) from None
     said = given.model_dump(exclude={"trace"})

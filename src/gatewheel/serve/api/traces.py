@@ -102,24 +102,24 @@ class Wanted:
 @router.get("/traces", operation_id="list_traces", responses=refusals())
 async def listed(
     wanted: Annotated[Wanted, Depends()],
-    _: Annotated[Caller, Depends(may("operate"))],
+    caller: Annotated[Caller, Depends(may("operate"))],
     at: Annotated[Service, Depends(service)],
 ) -> TraceList:
     """The newest traces first that have all that is asked for."""
-    return await at.quickly(lambda: _list(at, wanted))
+    return await at.quickly(lambda: _list(at, wanted, caller))
 
 
 @router.get("/traces/{id}", operation_id="get_trace", responses=refusals(404))
 async def show(
     id: Annotated[Words, Path(description="A trace, by its id or an unmistakable beginning of it.")],  # noqa: A002
-    _: Annotated[Caller, Depends(may("operate"))],
+    caller: Annotated[Caller, Depends(may("operate"))],
     at: Annotated[Service, Depends(service)],
 ) -> TraceView:
     """One question as steps, with its feedback."""
-    return await at.quickly(lambda: _show(at, id))
+    return await at.quickly(lambda: _show(at, id, caller))
 
 
-def _list(at: Service, wanted: Wanted) -> TraceList:
+def _list(at: Service, wanted: Wanted, caller: Caller) -> TraceList:
     engine = at.project.parts.engine
     found = trace.search(
         engine,
@@ -129,6 +129,7 @@ def _list(at: Service, wanted: Wanted) -> TraceList:
         thumb=wanted.thumb,
         since=wanted.since,
         variant=wanted.variant,
+        keys=listen.askers(at.project.parts, caller),
         limit=wanted.limit,
         before=wanted.before,
     )
@@ -142,9 +143,9 @@ def _row(one: Trace, said: feedback.Said) -> TraceRow:
     return TraceRow(**_shared(one), thumb=said.thumb, feedback=said.count)
 
 
-def _show(at: Service, id_: str) -> TraceView:
+def _show(at: Service, id_: str, caller: Caller) -> TraceView:
     try:
-        one = listen.find(at.project.parts, id_)
+        one = listen.find(at.project.parts, id_, caller=caller)
     except UserError as error:
         raise missing(error) from None
     said = feedback.recent(at.project.parts.engine, trace=one.id, limit=MOST_FEEDBACK)

@@ -9,6 +9,7 @@ import { closeSide, openSide } from "./side.js";
 
 const MAIN = "main";
 const SUGGESTED = 4;
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 const state = { apps: [MAIN], questions: [], histories: new Map(), running: new Set() };
 
 function read() {
@@ -75,7 +76,7 @@ const submit = attempt(async () => {
   history.pushState(null, "", address());
   document.title = `${question} · Gatewheel`;
   const done = turn(question, state.questions);
-  $("turns").lastElementChild.scrollIntoView({ block: "start", behavior: "smooth" });
+  $("turns").lastElementChild.scrollIntoView({ block: "start", behavior: STILL.matches ? "auto" : "smooth" });
   await done;
   $("question").focus({ preventScroll: true });
 });

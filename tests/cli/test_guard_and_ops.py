@@ -1,0 +1,41 @@
+"""`gatewheel guard` and `gatewheel ops` at the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import gatewheel as gw
+from gatewheel.cli.main import run
+from gatewheel.kernel.nouns import Usage
+from gatewheel.ops import keys, spending
+
+
+def test_a_text_is_redacted_by_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["guard", "redact", "ada@example.org at 10.0.0.1"]) == 0
+    assert capsys.readouterr().out == "[email] at [ip]\n"
+    assert run(["guard", "redact", "--kind", "ip", "--json", "ada@example.org at 10.0.0.1"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"text": "ada@example.org at [ip]"}
+    assert run(["guard", "redact", "--kind", "emial", "x"]) == 1
+    assert "did you mean 'email'?" in capsys.readouterr().err
+
+
+def test_spending_is_told_by_day_and_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with gw.init(tmp_path) as project:
+        engine = project.parts.engine
+        key, _ = keys.create(
+            engine, name="website", scopes=("ask",), groups=(), requests_per_minute=None, dollars_per_day=None
+        )
+        for _ in range(2):
+            spending.spend(engine, key.id, Usage(input_tokens=100, output_tokens=7, cost=0.5))
+        spending.spend(engine, "", Usage(input_tokens=3, output_tokens=1))
+    assert run(["-C", str(tmp_path), "ops", "spending", "--json"]) == 0
+    days = json.loads(capsys.readouterr().out)["days"]
+    assert [(row["name"], row["requests"], row["input_tokens"], row["dollars"]) for row in days] == [
+        ("the owner", 1, 3, 0.0),
+        ("website", 2, 200, 1.0),
+    ]
+    assert run(["-C", str(tmp_path), "ops", "spending"]) == 0
+    assert "$1.0000" in capsys.readouterr().out
