@@ -30,14 +30,13 @@ def command() -> None:
 @render.json_option
 def redact(text: str | None, kinds: tuple[str, ...], as_json: bool) -> None:
     """TEXT, or what comes on standard input, as `[trace] redact` would write it."""
-    from gatewheel.guard.redact import KINDS
-    from gatewheel.guard.redact import redact as black_out
+    from gatewheel.guard import redact as guard
 
     for kind in kinds:
-        if kind not in KINDS:
-            raise UserError(f"nothing is redacted by the name '{kind}'", cure=did_you_mean(kind, KINDS))
+        if kind not in guard.KINDS:
+            raise UserError(f"nothing is redacted by the name '{kind}'", cure=did_you_mean(kind, guard.KINDS))
     given = click.get_text_stream("stdin", errors="replace").read() if text is None else text
-    made = black_out(given, kinds or tuple(KINDS))
+    made = guard.redact(given, kinds or tuple(guard.KINDS))
     if as_json:
         render.emit(Redacted(text=made))
     else:

@@ -54,6 +54,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     502: {"model": ErrorBody, "description": "The model failed"},
     503: {"model": ErrorBody, "description": "Not ready, or stopping"},
 }
+LATER = 5  # seconds after which a model that failed may be asked again
 LEFT = 499  # the client went away; nobody reads this answer
 
 
@@ -90,6 +91,8 @@ def of(error: BaseException) -> Fault:
         case MissingPart():
             return Fault(503, str(error), code="missing_part")
         case ModelError():
+            if error.retryable:
+                return Fault(503, str(error), code="model_unavailable", retry_after=LATER)
             return Fault(400 if "context" in error.what else 502, str(error), code="model_error")
         case UserError():
             return Fault(400, str(error), code="invalid_value")
