@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import click
@@ -35,7 +36,7 @@ def redact(text: str | None, kinds: tuple[str, ...], as_json: bool) -> None:
     for kind in kinds:
         if kind not in guard.KINDS:
             raise UserError(f"nothing is redacted by the name '{kind}'", cure=did_you_mean(kind, guard.KINDS))
-    given = click.get_text_stream("stdin", errors="replace").read() if text is None else text
+    given = sys.stdin.buffer.read().decode("utf-8", "replace") if text is None else text
     made = guard.redact(given, kinds or tuple(guard.KINDS))
     if as_json:
         render.emit(Redacted(text=made))
