@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, cast
 import uvicorn
 
 import gatewheel as gw
+from awaiting import eventually
 from gatewheel.loop.project import Project
 from gatewheel.models import llamacpp
 from gatewheel.serve import app as application
@@ -95,11 +95,3 @@ def running(project: Project) -> Iterator[Served]:
         thread.join(timeout=30)
         listening.close()
         project.close()
-
-
-def eventually(holds: Callable[[], bool], *, seconds: float = 20.0) -> None:
-    """Wait until it holds; fails when it does not in this time, which is far more than it should need."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)

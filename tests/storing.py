@@ -36,7 +36,7 @@ class HashEncoder:
         return found / np.linalg.norm(found, axis=1, keepdims=True)
 
     def starts(self, text: str) -> Any:
-        return np.array([match.start() for match in re.finditer(r"\S+", text)], np.int64)
+        return np.array([match.start() for match in re.finditer(r"\S+", text)], np.int32)
 
 
 def key_of(heading: str, text: str) -> str:

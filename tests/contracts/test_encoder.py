@@ -54,7 +54,7 @@ def test_rows_are_unit_and_finite(name: str) -> None:
 @given(text=st.text(max_size=300))
 def test_token_starts_ascend_and_lie_in_the_text(name: str, text: str) -> None:
     starts = made(name).starts(text)
-    assert starts.dtype == np.int64
+    assert starts.dtype == np.int32
     assert starts.ndim == 1
     assert (np.diff(starts) >= 0).all()
     assert all(0 <= start < len(text) for start in starts.tolist())

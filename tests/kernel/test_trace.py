@@ -83,7 +83,7 @@ FILTERS = st.fixed_dictionaries(
         "thumb": st.sampled_from(["up", "down"]),
         "since": st.sampled_from([1.2, 1.5]),
         "variant": st.sampled_from(["a", "ab", "abc", "a%", "A", "b"]),
-        "key": st.sampled_from(["", "k1"]),
+        "keys": st.sets(st.sampled_from(["", "k1"])),
         "before": st.sampled_from([1.5, 2.0]),
     },
 )
@@ -102,7 +102,7 @@ def wanted(one: Trace, said: Sequence[tuple[int, Said]], asked: dict[str, Any]) 
         and ("thumb" not in asked or asked["thumb"] in {thumb for _, _, thumb in last.values()})
         and one.created >= asked.get("since", 0)
         and one.variant.startswith(asked.get("variant", ""))
-        and one.key == asked.get("key", one.key)
+        and one.key in asked.get("keys", {one.key})
         and one.created < asked.get("before", 9)
     )
 

@@ -25,7 +25,7 @@ class Words:
     """Tokens of a simple kind: every run of word characters and every other visible character is one."""
 
     def starts(self, text: str) -> Offsets:
-        return np.array([match.start() for match in re.finditer(r"\w+|[^\w\s]", text)], dtype=np.int64)
+        return np.array([match.start() for match in re.finditer(r"\w+|[^\w\s]", text)], dtype=np.int32)
 
 
 def split(text: str, *, use: str = "structure", kind: str = "markdown", **sizes: int) -> Sequence[Chunk]:

@@ -11,7 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 import gatewheel as gw
-from gatewheel.kernel.nouns import Usage
+from gatewheel.kernel import trace
+from gatewheel.kernel.nouns import Trace, Usage
 from gatewheel.loop.project import Project
 from gatewheel.ops import keys, spending
 from gatewheel.serve import app as application
@@ -160,6 +161,47 @@ def test_a_key_sees_its_groups_and_cannot_tell_hidden_from_unknown(app: Any, pro
 
 
 # limits of a key
+
+
+def test_an_operator_sees_the_traces_of_its_own_circle(app: Any, project: Project) -> None:
+    engine = project.parts.engine
+    asked: dict[str, str] = {}
+    headers: dict[str, dict[str, str]] = {}
+    for name, groups in {"plain": (), "hr": ("hr",), "all": ("*",)}.items():
+        key, secret = keys.create(engine, name=name, scopes=("ask", "feedback", "operate"), groups=groups)
+        headers[name] = {"Authorization": f"Bearer {secret}"}
+        trace.keep(engine, one(key.id, created=float(len(asked))))
+        asked[name] = one(key.id, created=0).id
+    trace.keep(engine, one("", created=9.0))
+    seen = {"plain": {"plain"}, "hr": {"plain", "hr"}, "all": {"plain", "hr", "all", "owner"}}
+    asked["owner"] = one("", created=0).id
+    for name, header in headers.items():
+        found = visit(app).get("/api/traces", headers=header).json()["traces"]
+        assert {row["id"] for row in found} == {asked[other] for other in seen[name]}
+        for other, id_ in asked.items():
+            status = visit(app).get(f"/api/traces/{id_}", headers=header).status_code
+            assert status == (200 if other in seen[name] else 404)
+            said = visit(app).post("/api/feedback", headers=header, json={"trace": id_, "thumb": "up"})
+            assert said.status_code == (201 if other in seen[name] else 404)
+        told = visit(app).get("/api/feedback", headers=header).json()["feedback"]
+        assert {row["trace"] for row in told} <= {asked[other] for other in seen[name]}
+
+
+def one(key: str, *, created: float) -> Trace:
+    """The trace of a question under this key."""
+    return Trace(
+        id=(key or "0").rjust(32, "0")[-32:],
+        created=created,
+        kind="ask",
+        question="What does Ada earn?",
+        answer="90000",
+        abstained=False,
+        variant="v",
+        seconds=1.0,
+        input_tokens=1,
+        output_tokens=1,
+        key=key,
+    )
 
 
 def test_a_key_at_its_pace_waits(app: Any, project: Project) -> None:

@@ -10,7 +10,8 @@ import httpx2
 import openai
 import pytest
 
-from serving import Served, eventually
+from awaiting import eventually
+from serving import Served
 
 # long enough that it is certainly still writing when something else happens
 LONG: Any = {"model": "chat", "messages": [{"role": "user", "content": "Count from 1 to 1000."}], "temperature": 0}

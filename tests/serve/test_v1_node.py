@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from serving import Served, eventually
+from awaiting import eventually
+from serving import Served
 
 SOURCE = Path(__file__).parent / "node"
 

@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from serving import Served, eventually
+from awaiting import eventually
+from serving import Served
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install --group dev")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,11 @@ def test_a_login_leads_to_no_other_site(visit: Any, locked: tuple[Served, str]) 
         page.keyboard.press("Enter")
         page.wait_for_url(lambda url: "/login" not in url)
         assert page.url.startswith(served.base_url)
+
+
+def test_the_wheel_tells_each_station_in_a_plain_sentence(visit: Any) -> None:
+    page = visit("/")
+    settled(page)
+    first = page.locator("#stations dd").first
+    sync_api.expect(first).to_have_text(re.compile(r"^\d+ passages ready$"))
+    assert page.locator("#next").inner_text().strip()

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 # Batches of 512 to 8,192 padded tokens encode alike within 5 % of CPU time; a small one holds a question up for less.
 BATCH_TOKENS = 2048
+# Lengths are padded to a multiple of this: OpenVINO keeps something for each shape that it has seen, and 6,000 texts
+# of every length made it grow by 116 MB, those of eight times fewer lengths by 7, in 4 % less CPU time.
+STEP = 8
 STREAMS = 4  # batches under way at once; two of one thread each do 10 % more for a CPU second than one of two threads
 WINDOW = 1024  # texts that are tokenised and sorted by length at a time
 PIECE = 65_536  # characters that are tokenised at a time when only offsets are wanted
@@ -188,15 +191,19 @@ def _batches(texts: Sequence[Sequence[int]]) -> Iterator[_Batch]:
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     while order:
         size = 1
-        while size < len(order) and (size + 1) * len(texts[order[size]]) <= BATCH_TOKENS:
+        while size < len(order) and (size + 1) * _padded(texts[order[size]]) <= BATCH_TOKENS:
             size += 1
         rows, order = order[:size], order[size:]
-        ids = np.zeros((size, len(texts[rows[-1]])), np.int32)
+        ids = np.zeros((size, _padded(texts[rows[-1]])), np.int32)
         mask = np.zeros_like(ids)
         for line, row in enumerate(rows):
             ids[line, : len(texts[row])] = texts[row]
             mask[line, : len(texts[row])] = 1
         yield _Batch(rows, ids, mask)
+
+
+def _padded(text: Sequence[int]) -> int:
+    return -(-len(text) // STEP) * STEP
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:

@@ -19,7 +19,7 @@ function stations(wheel) {
   const { documents, asks, feedback, evaluate, improve, release } = wheel;
   const said = feedback.up + feedback.down + feedback.corrections;
   return {
-    documents: { count: count(documents.count), href: "/documents", text: documentsText(documents), problem: documents.errors && `${plural(documents.errors, "file")} left out` },
+    documents: { count: count(documents.count), href: "/documents", text: documentsText(documents), problem: documents.errors ? `${plural(documents.errors, "file")} left out` : "" },
     ask: { count: count(asks.week), href: "/ask", text: asksText(asks) },
     feedback: {
       count: count(said),
@@ -67,7 +67,7 @@ async function look() {
   show($("variant"), "Variant ", h("span.mono", { title: wheel.variant }, short(wheel.variant)));
   $("next-text").textContent = wheel.next.text;
   $("next").href = new URL(wheel.next.href, location.origin).origin === location.origin ? wheel.next.href : "/";
-  show($("next"), DO[wheel.next.station]);
+  show($("next"), wheel.next.href.startsWith("/traces") ? "See those answers" : DO[wheel.next.station]);
   show($("stations"), made.map(({ name, text, problem }) => h("div", {}, h("dt", {}, name), h("dd", {}, text, problem && h("span.problem", {}, `; ${problem}`)))));
   document.querySelector(".wheel").removeAttribute("aria-busy");
 }
