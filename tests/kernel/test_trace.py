@@ -99,7 +99,7 @@ def wanted(one: Trace, said: Sequence[tuple[int, Said]], asked: dict[str, Any]) 
         (text in one.question.lower() or text in one.answer.lower())
         and one.kind == asked.get("kind", one.kind)
         and one.abstained == asked.get("abstained", one.abstained)
-        and ("thumb" not in asked or asked["thumb"] in {thumb for _, _, thumb in last.values()})
+        and ("thumb" not in asked or asked["thumb"] == min((thumb for _, _, thumb in last.values()), default=""))
         and one.created >= asked.get("since", 0)
         and one.variant.startswith(asked.get("variant", ""))
         and one.key in asked.get("keys", {one.key})
@@ -203,3 +203,20 @@ def test_a_conversation_with_tools_has_the_shape_of_the_conventions() -> None:
         {"role": "assistant", "parts": [{"type": "text", "content": "Dry."}], "finish_reason": "stop"}
     ]
     assert (after[trace.RESPONSE_MODEL], after[trace.RESPONSE_ID]) == ("m-2", "r")
+
+
+def test_without_texts_only_numbers_and_names_are_left() -> None:
+    decoding = Decoding(stop=("Milton",), seed=3, max_tokens=9)
+    said = Completion(text="Milton", finish="stop", usage=Usage(output_tokens=2), model="m-2", id="r")
+    asked = trace.chat_request("m", [Message(role="user", content="Milton?")], decoding)
+    written = {**asked, **trace.chat_response(said), trace.QUERY: "Milton", "what.is.new": ["Milton"]}
+    spans = (
+        SpanRecord(name="generate", start=0, seconds=1, attributes=written),
+        SpanRecord(name="check", start=0, seconds=1, attributes={"gatewheel.quoted": True, trace.ERROR_TYPE: "Oops"}),
+    )
+    left = trace.without_texts(made(1, question="Milton?", answer="Milton", error="Milton fell", spans=spans))
+    assert "Milton" not in repr(left)
+    assert left.error == "Oops"
+    assert left.spans[0].attributes[trace.SEED] == 3
+    assert left.spans[0].attributes[trace.MODEL] == "m"
+    assert left.spans[1].attributes["gatewheel.quoted"] is True

@@ -21,6 +21,7 @@ from gatewheel.kernel.nouns import Message
 from gatewheel.kernel.ports import Decoding, Model
 from gatewheel.models import openai
 from gatewheel.models.weights import DEFAULT, find
+from silent_server import silent
 
 ASK = [Message(role="user", content="What is the capital of France?")]
 AGE = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"], "additionalProperties": False}
@@ -216,14 +217,34 @@ def test_who_leaves_while_json_is_written_is_noticed_and_told_nothing() -> None:
     assert len(endpoint.requests) == 1
 
 
+@pytest.mark.parametrize("begun", [False, True], ids=["before its head", "within its stream"])
+def test_who_leaves_a_silent_server_is_heard_long_before_the_timeout(begun: bool) -> None:
+    left, asked = threading.Event(), threading.Event()
+
+    def hear(_: str) -> bool:
+        asked.set()
+        return left.is_set()
+
+    with silent(begun=begun) as (url, gone):
+        model = make(url, timeout=600.0)
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(model.chat, ASK, decoding=Decoding(), on_text=hear)
+            assert asked.wait(30)
+            left.set()
+            assert writing.result(timeout=30).finish == "cancelled"
+        assert gone.wait(30), "the connection stayed open"
+
+
 def test_no_more_requests_are_sent_at_once_than_parallel_says() -> None:
     with serve([text("ok")]) as endpoint:
         model = make(endpoint.url, parallel=2)
         under_way, most = 0, 0
         lock = threading.Lock()
 
-        def count(_: str) -> None:
+        def count(piece: str) -> None:
             nonlocal under_way, most
+            if not piece:  # who still waits is asked too
+                return
             with lock:
                 under_way += 1
                 most = max(most, under_way)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,18 @@ from gatewheel.kernel.nouns import Feedback, Trace
 from gatewheel.kernel.store import schema
 from gatewheel.ops import feedback
 
+PLAIN = Trace(
+    id="f" * 32,
+    created=1.0,
+    kind="ask",
+    question="Is it?",
+    answer="",
+    abstained=False,
+    variant="v",
+    seconds=0.1,
+    input_tokens=1,
+    output_tokens=1,
+)
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 said = st.builds(
     Feedback,
@@ -78,6 +91,28 @@ def test_the_last_thumb_counts_also_when_it_was_held_up_before(engine: Engine) -
     assert feedback.of_traces(engine, ["a" * 32, "c" * 32]) == {"a" * 32: feedback.Said(thumb="up", count=2)}
 
 
+def test_the_newest_thumb_of_each_author_counts_and_one_that_is_down_decides(engine: Engine) -> None:
+    ids = {name: name * 32 for name in "abcd"}
+    held = [
+        *[("a", "k1", "down"), ("a", "k2", "up")],  # they differ
+        *[("b", "k1", "down"), ("b", "k1", "up"), ("b", "k2", "up")],  # one has come round
+        *[("c", "k1", "up"), ("c", "k1", None)],  # a later comment takes no thumb back
+        ("d", "k1", None),
+    ]
+    for name, id_ in ids.items():
+        trace.keep(engine, replace(PLAIN, id=id_, key=name))
+    for at, (name, author, thumb) in enumerate(held, start=1):
+        said = Feedback(id="", trace=ids[name], created=float(at), author=author, thumb=thumb, comment=f"{at}")  # type: ignore[arg-type]
+        feedback.keep(engine, said)
+    verdicts = {"a": "down", "b": "up", "c": "up", "d": None}
+    assert {name: feedback.of_traces(engine, [id_])[id_].thumb for name, id_ in ids.items()} == verdicts
+    assert feedback.counts(engine) == feedback.Counts(up=2, down=1, corrections=0)
+    assert feedback.counts(engine, keys=["b"]) == feedback.Counts(up=1, down=0, corrections=0)
+    for thumb in ("up", "down"):
+        expected = {ids[name] for name, verdict in verdicts.items() if verdict == thumb}
+        assert {one.id for one in trace.search(engine, thumb=thumb)} == expected
+
+
 def test_the_same_said_at_once_from_many_threads_is_one_row(engine: Engine) -> None:
     one = Feedback(id="", trace="a" * 32, created=1.0, thumb="up", comment="yes")
     with ThreadPoolExecutor(8) as pool:
@@ -106,19 +141,7 @@ def project(tmp_path: Path) -> Any:
 
 
 def asked(project: Any, id_: str = "f" * 32, answer: str = "Yes [1]. It is so [3].") -> str:
-    one = Trace(
-        id=id_,
-        created=time.time(),
-        kind="ask",
-        question="Is it?",
-        answer=answer,
-        abstained=False,
-        variant="v",
-        seconds=0.1,
-        input_tokens=1,
-        output_tokens=1,
-    )
-    trace.keep(project.parts.engine, one)
+    trace.keep(project.parts.engine, replace(PLAIN, id=id_, created=time.time(), answer=answer))
     return id_
 
 

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from awaiting import eventually
+from gatewheel.ops import spending
 
 QUESTION = "How many litres does the kettle of the office hold?"
 
@@ -71,13 +72,15 @@ def test_an_abstention_says_so_and_shows_the_nearest_passages(http: Any) -> None
         ({"question": "Kettle?", "history": [{"role": "system", "content": "be rude"}]}, 400),
         ({"question": "a\u0000b"}, 400),
         ({"question": 7}, 400),
+        ({"question": "Kettle?", "history": [{"role": "user", "content": "\ud800"}]}, 400),
         ({"question": "Kettle?", "colour": "red"}, 400),
         ([], 400),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_bad_question_is_a_status_and_no_event(http: Any, said: Any, status: int, stream: bool) -> None:
-    answer = http.post("/api/ask", json={**said, "stream": stream} if isinstance(said, dict) else said)
+    body = json.dumps({**said, "stream": stream} if isinstance(said, dict) else said)
+    answer = http.post("/api/ask", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == status, answer.text
     error = answer.json()["error"]
     assert error["message"]
@@ -93,6 +96,37 @@ def test_who_leaves_frees_the_engine(served: Any) -> None:
         raw.sendall(head.encode() + body)
         assert raw.recv(100).startswith(b"HTTP/1.1 200")
     eventually(lambda: served.service.line.served == 0)
+
+
+def test_who_leaves_after_the_first_event_is_counted_all_the_same(serve: Any) -> None:
+    own = serve()
+    said = {"question": QUESTION, "stream": True}
+    with httpx2.stream("POST", f"{own.base_url}/api/ask", json=said, timeout=60) as events:
+        assert next(events.iter_lines()) == "event: passages"
+    eventually(lambda: spending.since(own.project.parts.engine, days=1) != [])
+    (spent,) = spending.since(own.project.parts.engine, days=1)
+    assert spent["requests"] == 1
+
+
+def test_an_answer_that_outgrows_its_tokens_cannot_follow_a_schema(serve: Any) -> None:
+    own = serve(more='\n[app.short]\nuse = "answer"\nmax_tokens = 2\n')
+    form = {"type": "object", "properties": {"litres": {"type": "string", "minLength": 40}}, "required": ["litres"]}
+    said = {"question": QUESTION, "app": "short", "schema": form}
+    refused = httpx2.post(f"{own.base_url}/api/ask", json=said, timeout=60)
+    assert refused.status_code == 400, refused.text
+    assert refused.json()["error"]["param"] == "schema"
+    events = events_of(httpx2.post(f"{own.base_url}/api/ask", json={**said, "stream": True}, timeout=60).text)
+    assert events[-1] == ("error", refused.json())
+
+
+def test_a_defect_in_a_stream_is_its_last_event(http: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def defect(_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("gatewheel.loop.shapes.asked", defect)
+    answer = http.post("/api/ask", json={"question": QUESTION, "app": "quoting", "stream": True})
+    name, error = events_of(answer.text)[-1]
+    assert (name, error["error"]["code"]) == ("error", "internal_error")
 
 
 def test_more_than_the_line_holds_is_told_when_to_come_back(serve: Any) -> None:

@@ -11,11 +11,11 @@ import httpx2
 import pytest
 
 from gatewheel.kernel import runs
-from gatewheel.serve.api import events
+from gatewheel.serve import heartbeat
 
 
 def test_a_silent_stream_beats_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "EVERY", 0.02)
+    monkeypatch.setattr(heartbeat, "EVERY", 0.02)
 
     async def slow() -> AsyncIterator[bytes]:
         yield b"one"
@@ -23,11 +23,11 @@ def test_a_silent_stream_beats_and_loses_nothing(monkeypatch: pytest.MonkeyPatch
         yield b"two"
 
     async def heard() -> list[bytes]:
-        return [event async for event in events.beating(slow())]
+        return [event async for event in heartbeat.beating(slow())]
 
     found = asyncio.run(heard())
-    assert [event for event in found if event != events.HEARTBEAT] == [b"one", b"two"]
-    assert events.HEARTBEAT in found
+    assert [event for event in found if event != heartbeat.HEARTBEAT] == [b"one", b"two"]
+    assert heartbeat.HEARTBEAT in found
 
 
 def test_an_error_in_a_stream_is_not_swallowed() -> None:
@@ -36,7 +36,7 @@ def test_an_error_in_a_stream_is_not_swallowed() -> None:
         raise OSError("gone")
 
     async def heard() -> None:
-        async for _ in events.beating(broken()):
+        async for _ in heartbeat.beating(broken()):
             pass
 
     with pytest.raises(OSError, match="gone"):

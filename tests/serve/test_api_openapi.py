@@ -54,15 +54,18 @@ def test_every_operation_is_named_told_and_declares_its_errors(document: dict[st
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     names = [one["operationId"] for _, _, one in operations(document)]
     assert len(names) == len(set(names))
+    own = [one["operationId"] for path, _, one in operations(document) if not path.startswith("/v1/")]
+    assert [name for name in own if name != name.lower()] == []
     for path, verb, one in operations(document):
         assert one["summary"], (path, verb)
+        for status, answer in one["responses"].items():
+            if status[0] in "45" and path not in ("/readyz", "/metrics"):
+                assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Error"}
         if not path.startswith("/api/"):
             continue
         assert one["description"], (path, verb)
         assert one["tags"], (path, verb)
-        for status in ("400", "401", "403", "429"):
-            error = one["responses"][status]["content"]["application/json"]["schema"]
-            assert error == {"$ref": "#/components/schemas/Error"}, (path, verb)
+        assert {"400", "401", "403", "413", "429", "503"} <= set(one["responses"]), (path, verb)
         assert "422" not in one["responses"], (path, verb)
 
 

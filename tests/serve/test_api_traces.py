@@ -71,6 +71,7 @@ def test_feedback_is_kept_once_and_shows_at_its_trace(http: Any, asked: list[str
     ("said", "status"),
     [
         ({"trace": "unknown", "thumb": "up"}, 404),
+        ({"trace": "0" * 32, "thumb": "up"}, 404),
         ({}, 400),
         ({"score": 2}, 400),
         ({"score": "high"}, 400),

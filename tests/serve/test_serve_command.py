@@ -21,6 +21,7 @@ import pytest
 import gatewheel as gw
 from awaiting import eventually
 from gatewheel.loop.serving import open_for_serving
+from silent_server import silent
 
 GATEWHEEL = [sys.executable, "-P", "-m", "gatewheel"]
 QUESTION = "How many litres does the kettle hold?"
@@ -181,16 +182,52 @@ def test_a_stop_finishes_the_stream_under_way(home: Path) -> None:
             httpx2.get(url)
 
 
-def test_a_second_signal_ends_at_once(home: Path) -> None:
-    with serving(home) as (process, url):
-        with raw(url) as connection:
-            # a body that is still to come keeps the service open for the time of [serve] idle_seconds
-            connection.sendall(b"POST /api/documents HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{")
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.1)
-            process.send_signal(signal.SIGINT)
-            code = process.wait(timeout=60)
-        assert code in (0, 130)
+@contextmanager
+def held_open(folder: Path, *, closing: int) -> Iterator[tuple[subprocess.Popen[str], str, Any]]:
+    """A service with a stream of a model that fell silent after one word."""
+    with silent(begun=True) as (model, gone):
+        with gw.init(folder) as project, project.config.path.open("a") as file:
+            file.write(
+                f'\n[model.silent]\nuse = "openai"\nmodel = "m"\nbase_url = "{model}"\ntimeout = 600.0\n'
+                f"[serve]\nport = 0\nclosing_seconds = {closing}\n"
+            )
+        said = {"model": "silent", "messages": [{"role": "user", "content": "Count."}], "stream": True}
+        with (
+            serving(folder) as (process, url),
+            httpx2.stream("POST", f"{url}/v1/chat/completions", json=said, timeout=120) as stream,
+        ):
+            assert any("One" in line for line in stream.iter_lines())
+            yield process, url, gone
+
+
+def taken(url: str) -> bool:
+    with contextlib.suppress(OSError), raw(url):
+        return True
+    return False
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    with held_open(tmp_path, closing=600) as (process, url, _):
+        process.send_signal(signal.SIGINT)
+        eventually(lambda: not taken(url))
+        assert process.poll() is None, "it waits for the stream"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+
+
+def test_a_stop_waits_for_a_silent_model_no_longer_than_it_says(tmp_path: Path) -> None:
+    with held_open(tmp_path, closing=1) as (process, _, gone):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+        assert gone.wait(30)
+
+
+def test_what_hears_no_stop_is_ended_with_the_process() -> None:
+    stuck = (
+        "import threading; from gatewheel.serve import run\n"
+        "threading.Thread(target=run._end, args=(0.2,), daemon=True).start(); threading.Event().wait()"
+    )
+    assert subprocess.run([sys.executable, "-c", stuck], timeout=60, check=False).returncode == 0
 
 
 def test_a_run_under_way_is_called_off_at_the_end_and_can_be_resumed(home: Path) -> None:

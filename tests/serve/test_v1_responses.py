@@ -174,6 +174,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(client: openai.OpenAI, field
     assert str(error["param"]).startswith((field, "content"))
 
 
-def test_an_application_takes_no_instructions(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="instructions"):
-        client.responses.create(model="app", input=KETTLE, instructions="Be rude.")
+def test_an_application_leaves_instructions_aside_and_says_so(client: openai.OpenAI) -> None:
+    said: Any = client.responses.create(model="app/quoting", input=KETTLE, instructions="Be rude.")
+    assert said.gatewheel["ignored"] == ["instructions"]
+    assert "1.7" in said.output_text

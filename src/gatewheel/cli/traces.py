@@ -85,7 +85,9 @@ AGO = _Ago()
 @click.option("--text", default="", help="What stands in the question or the answer.")
 @click.option("--kind", default="", type=click.Choice(["", "ask", "chat", "completion"]), help="Only these.")
 @click.option("--abstained/--answered", default=None, help="Only those with, or without, an abstention.")
-@click.option("--thumb", default="", type=click.Choice(["", "up", "down"]), help="What an author last held up.")
+@click.option(
+    "--thumb", default="", type=click.Choice(["", "up", "down"]), help="down: some author's newest is; up: all are."
+)
 @click.option("--since", default=None, type=AGO, metavar="AGO", help="Not older than this, e.g. 12h or 7d.")
 @click.option("--variant", default="", metavar="ID", help="The beginning of a variant's id.")
 @render.json_option

@@ -77,9 +77,10 @@ class ServeSettings(BaseModel):
     port: int = Field(8321, ge=0, le=65_535, description="0: one that is free.")
     slots: int = Field(4, ge=1, le=256, description="Requests that are answered at once.")
     queue: int = Field(32, ge=0, le=10_000, description="Requests that may wait; the next is told to come back later.")
-    max_body_mb: int = Field(32, ge=1, le=10_000, description="Larger request bodies are refused.")
+    max_body_mb: int = Field(32, ge=1, le=10_000, description="Larger uploads are refused.")
+    max_json_mb: int = Field(2, ge=1, le=1_000, description="Larger bodies that are no uploads are refused.")
     idle_seconds: float = Field(30, gt=0, description="A request that does not arrive in this time is dropped.")
-    closing_seconds: float = Field(30, ge=0, description="Streams under way may take so long when the service stops.")
+    closing_seconds: float = Field(30, ge=0, description="Answers under way may take so long when the service stops.")
     dollars_per_day: float | None = Field(
         None, ge=0, description="Of all together; then questions are refused until midnight UTC."
     )

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Select, and_, exists, func, insert, or_, select
@@ -40,8 +40,8 @@ INPUT_MESSAGES = "gen_ai.input.messages"
 OUTPUT_MESSAGES = "gen_ai.output.messages"
 ERROR_TYPE = "error.type"
 
-TEXTS = (QUERY, INPUT_MESSAGES, OUTPUT_MESSAGES)
-"""What people, documents and models wrote."""
+IDENTIFIERS = frozenset({OPERATION, PROVIDER, MODEL, RESPONSE_MODEL, RESPONSE_ID, FINISH, DOCUMENTS, ERROR_TYPE})
+"""What names something. Any other text of a span may be what a person, a document or a model wrote."""
 
 
 class Recorder:
@@ -122,6 +122,23 @@ def _message(message: Message) -> dict[str, Any]:
     return {"role": message.role, "parts": parts}
 
 
+def without_texts(made: Trace) -> Trace:
+    """The trace with nothing in it that anybody wrote: of its spans numbers and IDENTIFIERS stay, all else goes."""
+    spans = tuple(
+        replace(
+            span,
+            attributes={
+                name: value
+                for name, value in span.attributes.items()
+                if name in IDENTIFIERS or isinstance(value, int | float)
+            },
+        )
+        for span in made.spans
+    )
+    kind = next((span.attributes[ERROR_TYPE] for span in spans if ERROR_TYPE in span.attributes), "failed")
+    return replace(made, question="", answer="", error=str(kind) if made.error else "", spans=spans)
+
+
 def sampled(trace: str, share: float) -> bool:
     """Whether a trace belongs to this share of all, by its id alone: OpenTelemetry's TraceIdRatioBased."""
     return int(trace, 16) % 2**64 < round(share * 2**64)
@@ -177,7 +194,7 @@ def search(  # noqa: PLR0913 (each is a filter)
     """The newest traces first that have all that is asked for; `keys` as in `recent`.
 
     `text` stands in the question or the answer, whatever its case; `variant` is the beginning of an id; `thumb` is what
-    some author last held up; `since` and `before` are POSIX time stamps. Hand the `created` of the last one in as
+    `verdicts` says; `since` and `before` are POSIX time stamps. Hand the `created` of the last one in as
     `before` for the next page: those made at the very same time come together, even where that is more than `limit`.
     """
     wanted: list[ColumnElement[bool]] = []
@@ -188,7 +205,8 @@ def search(  # noqa: PLR0913 (each is a filter)
     if abstained is not None:
         wanted.append(traces.c.abstained == abstained)
     if thumb:
-        wanted.append(_last_thumb(thumb))
+        said = verdicts().subquery()
+        wanted.append(traces.c.id.in_(select(said.c.trace).where(said.c.thumb == _storable(thumb))))
     if since:
         wanted.append(traces.c.created >= since)
     if variant:
@@ -205,6 +223,24 @@ def search(  # noqa: PLR0913 (each is a filter)
     return above + _read(engine, asked.where(traces.c.created == last))
 
 
+def verdicts() -> Select[Any]:
+    """Rows (trace, thumb): what the thumbs on each trace come to, by the one definition that there is.
+
+    Of each author the newest thumb counts; a trace is down when any of these is down, else up. A later comment without
+    a thumb takes no thumb back.
+    """
+    later = feedback.alias()
+    newer = or_(
+        later.c.created > feedback.c.created,
+        and_(later.c.created == feedback.c.created, later.c.id > feedback.c.id),
+    )
+    superseded = exists().where(
+        later.c.trace == feedback.c.trace, later.c.author == feedback.c.author, later.c.thumb.is_not(None), newer
+    )
+    newest = select(feedback.c.trace, func.min(feedback.c.thumb).label("thumb"))  # "down" < "up"
+    return newest.where(feedback.c.thumb.is_not(None), ~superseded.correlate(feedback)).group_by(feedback.c.trace)
+
+
 _NEWEST = (traces.c.created.desc(), traces.c.id.desc())
 
 
@@ -218,21 +254,6 @@ def _begins(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
     # ids are hexadecimal, so the range holds all of them and goes by the index; LIKE would take A for a on SQLite
     sought = _storable(prefix)
     return and_(column >= sought, column < sought + "g", func.substr(column, 1, len(sought)) == sought)
-
-
-def _last_thumb(thumb: str) -> ColumnElement[bool]:
-    # a later comment without a thumb takes no thumb back
-    later = feedback.alias()
-    newer = or_(
-        later.c.created > feedback.c.created,
-        and_(later.c.created == feedback.c.created, later.c.id > feedback.c.id),
-    )
-    superseded = exists().where(
-        later.c.trace == feedback.c.trace, later.c.author == feedback.c.author, later.c.thumb.is_not(None), newer
-    )
-    return exists().where(
-        feedback.c.trace == traces.c.id, feedback.c.thumb == _storable(thumb), ~superseded.correlate(feedback)
-    )
 
 
 def _read(engine: Engine, asked: Select[Any]) -> list[Trace]:

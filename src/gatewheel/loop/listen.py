@@ -17,6 +17,7 @@ from gatewheel.ops.keys import within
 
 OWNER = Caller()
 LONGEST = 100_000  # characters of a comment or a correction
+_ID = re.compile("[0-9a-f]{32}")
 _MARKER = re.compile(r"\[(\d{1,4})\]")
 
 
@@ -39,7 +40,12 @@ def give_once(parts: Parts, trace: str, *, caller: Caller, **said: Any) -> tuple
 
 
 def askers(parts: Parts, caller: Caller) -> set[str] | None:
-    """Of which keys the caller may read traces: those that see no document which it may not see. None: of all."""
+    """Of which keys the caller may know the traces; None: of all.
+
+    An operator knows those of keys that see no document which it may not see; who is none, those of its own key.
+    """
+    if "operate" not in caller.scopes:
+        return {caller.key}
     return None if caller.groups is None else within(parts.engine, caller.groups)
 
 
@@ -53,6 +59,14 @@ def find(parts: Parts, prefix: str, *, caller: Caller = OWNER) -> Trace:
         known = [one.id[:12] for one in traces.recent(parts.engine, limit=5, keys=keys)]
         raise UserError(what, cure=did_you_mean(prefix, known))
     return exact[0]
+
+
+def whole(parts: Parts, id_: str, *, caller: Caller) -> Trace:
+    """A trace by its whole id. Raises UserError, which names no other trace: who asks may be anybody with a key."""
+    found = traces.find(parts.engine, id_, keys=askers(parts, caller)) if _ID.fullmatch(id_) else []
+    if not found:
+        raise UserError(f"no trace '{id_}'", cure="send the whole id that came with the answer, 32 hexadecimal digits")
+    return found[0]
 
 
 def _checked(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, String, cast, func, select
 
-from gatewheel.kernel.nouns import Refusal
+from gatewheel.kernel.nouns import Caller, Refusal
 from gatewheel.kernel.store import schema
-from gatewheel.loop import soundness
+from gatewheel.loop import listen, soundness
 from gatewheel.loop.project import Project
 from gatewheel.ops import feedback
 
 DAY = 86_400.0
 DOUBTFUL = 0.3  # share of a week's questions without an answer from which on documents are likely to be missing
+GO_ON = "Ask what your colleagues would ask."
 FEW = 5  # questions, below which a share says little
 
 
@@ -77,10 +79,16 @@ def files(project: Project, *, most: int) -> Files:
 
 
 def wheel(project: Project) -> Wheel:
-    """All of it. A handful of counts; nothing is loaded for it but the encoder."""
+    """All that the caller may know of it. A handful of counts; nothing is loaded for it but the encoder."""
     parts = project.parts
     documents, passages = parts.passages(project.caller.groups).totals()
-    ledger, asked, said = files(project, most=1000), _asks(parts.engine), feedback.counts(parts.engine)
+    keys = listen.askers(parts, project.caller)
+    ledger, asked = files(project, most=1000), _asks(parts.engine, keys)
+    said = feedback.counts(parts.engine, keys=keys)
+    if "operate" in project.caller.scopes:
+        next_ = _next(project.caller, documents, ledger, asked, said)
+    else:
+        next_ = _next_to_ask(project.caller, documents, asked, said)
     suites = len(list((project.config.root / "suites").glob("*.toml")))
     return Wheel(
         documents=documents,
@@ -89,15 +97,17 @@ def wheel(project: Project) -> Wheel:
         asks=asked,
         feedback=said,
         suites=suites,
-        candidates=_candidates(project),
-        next=_next(documents, ledger, asked, said),
+        candidates=_candidates(project, keys),
+        next=next_,
     )
 
 
-def _asks(engine: Engine) -> Asks:
+def _asks(engine: Engine, keys: Collection[str] | None) -> Asks:
     table = schema.traces
     now = time.time()
     questions = select(func.count()).select_from(table).where(table.c.kind.in_(("ask", "chat")))
+    if keys is not None:
+        questions = questions.where(table.c.key.in_(keys))
     week = questions.where(table.c.created > now - 7 * DAY)
     with engine.connect() as connection:
         counted = [
@@ -112,16 +122,30 @@ def _asks(engine: Engine) -> Asks:
     return Asks(today=counted[0], week=counted[1], abstained_week=counted[2], ever=counted[3])
 
 
-def _candidates(project: Project) -> int:
-    """Variants that have answered besides the one that answers now."""
-    query = select(func.count()).select_from(schema.variants)
+def _candidates(project: Project, keys: Collection[str] | None) -> int:
+    """Variants that have answered these keys besides the one that answers now."""
+    others = select(func.count()).where(schema.variants.c.id != project.variant().id)
+    if keys is not None:
+        others = others.where(
+            schema.variants.c.id.in_(select(schema.traces.c.variant).where(schema.traces.c.key.in_(keys)))
+        )
     with project.parts.engine.connect() as connection:
-        kept = int(connection.execute(query).scalar_one())
-        present = query.where(schema.variants.c.id == project.variant().id)
-        return kept - int(connection.execute(present).scalar_one())
+        return int(connection.execute(others).scalar_one())
 
 
-def _next(documents: int, ledger: Files, asked: Asks, said: feedback.Counts) -> Next:
+def _next_to_ask(caller: Caller, documents: int, asked: Asks, said: feedback.Counts) -> Next:
+    """For who can change nothing: no document, no setting."""
+    if not documents:
+        return Next(station="documents", text="No document is open to you: ask who keeps them.", href="/documents")
+    if not asked.ever:
+        return Next(station="ask", text="Ask the first question.", href="/ask")
+    if "feedback" in caller.scopes and not said.up + said.down + said.corrections:
+        return Next(station="feedback", text="Ask, and say of the answer whether it is right.", href="/ask")
+    return Next(station="ask", text=GO_ON, href="/ask")
+
+
+def _next(caller: Caller, documents: int, ledger: Files, asked: Asks, said: feedback.Counts) -> Next:
+    heard = "feedback" in caller.scopes
     if not documents:
         return Next(station="documents", text="Add documents: nothing can be asked yet.", href="/documents")
     if ledger.outdated:
@@ -129,7 +153,7 @@ def _next(documents: int, ledger: Files, asked: Asks, said: feedback.Counts) -> 
         return Next(station="documents", text=text, href="/documents")
     if not asked.ever:
         return Next(station="ask", text="Ask the first question.", href="/ask")
-    if not said.up + said.down + said.corrections:
+    if heard and not said.up + said.down + said.corrections:
         return Next(station="feedback", text="Say of an answer whether it is right.", href="/traces")
     if asked.week >= FEW and asked.abstained_week / asked.week >= DOUBTFUL:
         text = f"{asked.abstained_week} questions of this week got no answer: see which documents are missing."
@@ -137,7 +161,7 @@ def _next(documents: int, ledger: Files, asked: Asks, said: feedback.Counts) -> 
     if ledger.errors:
         text = f"{len(ledger.errors)} sources could not be read: see why."
         return Next(station="documents", text=text, href="/documents")
-    if said.down:
+    if heard and said.down:
         text = "One answer was found wrong" if said.down == 1 else f"{said.down} answers were found wrong"
         return Next(station="feedback", text=f"{text}: write what would have been right.", href="/traces?thumb=down")
-    return Next(station="ask", text="Ask what your colleagues would ask.", href="/ask")
+    return Next(station="ask", text=GO_ON, href="/ask")

@@ -15,12 +15,6 @@ from gatewheel.kernel.nouns import SpanRecord, Trace
 from gatewheel.kernel.store.database import explain
 from gatewheel.loop.compose import Parts
 
-# names and numbers that identify something; all else may be what a person wrote
-IDENTIFIERS = {
-    *(trace.OPERATION, trace.PROVIDER, trace.MODEL, trace.RESPONSE_MODEL, trace.RESPONSE_ID, trace.FINISH),
-    *(trace.DOCUMENTS, trace.ERROR_TYPE),
-}
-
 
 def record(parts: Parts, made: Trace, *, provider: str) -> str | None:
     """Store and export a trace; its id, or None when it was not stored.
@@ -32,7 +26,7 @@ def record(parts: Parts, made: Trace, *, provider: str) -> str | None:
     if not trace.sampled(made.id, settings.sample):
         return None
     made = redacted(_completed(made, provider), settings.redact)
-    parts.exporter.offer(made if settings.store else without_texts(made))
+    parts.exporter.offer(made if settings.store else trace.without_texts(made))
     if not settings.store:
         return None
     try:
@@ -71,22 +65,12 @@ def redacted(made: Trace, kinds: Iterable[str]) -> Trace:
         replace(
             span,
             attributes={
-                name: value if name in IDENTIFIERS else black(value) for name, value in span.attributes.items()
+                name: value if name in trace.IDENTIFIERS else black(value) for name, value in span.attributes.items()
             },
         )
         for span in made.spans
     )
     return replace(made, question=black(made.question), answer=black(made.answer), error=black(made.error), spans=spans)
-
-
-def without_texts(made: Trace) -> Trace:
-    """The trace with nothing in it that anybody wrote: times, counts, models."""
-    spans = tuple(
-        replace(span, attributes={name: value for name, value in span.attributes.items() if name not in trace.TEXTS})
-        for span in made.spans
-    )
-    kind = next((span.attributes[trace.ERROR_TYPE] for span in spans if trace.ERROR_TYPE in span.attributes), "failed")
-    return replace(made, question="", answer="", error=str(kind) if made.error else "", spans=spans)
 
 
 def _completed(made: Trace, provider: str) -> Trace:

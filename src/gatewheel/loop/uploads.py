@@ -8,11 +8,15 @@ import os
 import secrets
 import stat
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from sqlalchemy import Engine, func, select
+
+from gatewheel.embeddings import grants
 from gatewheel.kernel.errors import SourceError
+from gatewheel.kernel.store.schema import documents, files
 from gatewheel.rag.read.kinds import CURES, by_name, suffix_of
 
 FOLDER = "uploads"
@@ -20,11 +24,21 @@ LONGEST_NAME = 200  # bytes; file systems take 255, and the file is written unde
 PIECE = 1 << 20  # bytes that are copied at a time
 
 
-def keep(root: Path, name: str, content: IO[bytes], *, max_mb: int, taken: Collection[str] = ()) -> str:
+def keep(
+    root: Path,
+    name: str,
+    content: IO[bytes],
+    *,
+    max_mb: int,
+    taken: Collection[str] = (),
+    replaces: Callable[[str], bool] = lambda _: True,
+) -> str:
     """Write a file and return its source. One of the same name is replaced, unless it is among `taken`.
 
-    Raises SourceError for a name that says nothing, a kind that nobody reads, a file that is too large, a symbolic link
-    or a folder in its place, and when it cannot be written.
+    `replaces` says of the source of a file that is there whether it may be replaced.
+
+    Raises SourceError for a name that says nothing, a kind that nobody reads, a file that is too large, a file that may
+    not be replaced, a symbolic link or a folder in its place, and when it cannot be written.
     """
     safe = safe_name(name)
     source = f"{FOLDER}/{safe}"
@@ -36,6 +50,7 @@ def keep(root: Path, name: str, content: IO[bytes], *, max_mb: int, taken: Colle
     try:
         folder = _opened(root)
         try:
+            _refuse_taken(folder, safe, may=lambda: replaces(source))
             _write(folder, safe, content, most=max_mb * 1_000_000)
         finally:
             os.close(folder)
@@ -63,6 +78,20 @@ def remove(root: Path, source: str) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def whole_in_sight(engine: Engine, source: str, groups: Collection[str] | None) -> bool:
+    """Whether these groups may see every document that was read from a file; None may always.
+
+    A file of which nothing was read is out of sight: nobody can tell to whom it would be open.
+    """
+    seen = grants.visible(groups)
+    if seen is None:
+        return True
+    read = select(func.count()).select_from(documents).join(files).where(files.c.source == source)
+    with engine.connect() as connection:
+        count = connection.execute(read).scalar_one()
+        return 0 < count == connection.execute(read.where(seen)).scalar_one()
 
 
 def safe_name(name: str) -> str:
@@ -95,10 +124,14 @@ def _opened(root: Path) -> int:
     return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
 
 
-def _write(folder: int, name: str, content: IO[bytes], *, most: int) -> None:
+def _refuse_taken(folder: int, name: str, *, may: Callable[[], bool]) -> None:
     with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            raise SourceError("there is a folder or a link of that name", cure="give it another name")
+        if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode) or not may():
+            # the same words for all, since one may be a file that is hidden from who sends this
+            raise SourceError("this name is taken", cure="give it another name")
+
+
+def _write(folder: int, name: str, content: IO[bytes], *, most: int) -> None:
     part = f".{secrets.token_hex(8)}.part"  # hidden, so that no ingest reads half of it
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     try:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import CancelledError
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -17,7 +20,9 @@ from gatewheel.kernel.errors import MissingPart, ModelError
 from gatewheel.kernel.nouns import Completion, Message, Usage
 from gatewheel.kernel.ports import Decoding, Model, OnText
 from gatewheel.models import schema
+from gatewheel.models.openai_calls import PAUSE, Calls
 from gatewheel.models.openai_wire import (
+    NOTHING,
     Received,
     complain,
     json_mode,
@@ -27,9 +32,6 @@ from gatewheel.models.openai_wire import (
     with_repair,
 )
 from gatewheel.models.turn import hush
-
-if TYPE_CHECKING:
-    from openai import OpenAI
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _DEFAULT_KEY = "OPENAI_API_KEY"
@@ -76,24 +78,24 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     if not key and not local:
         what = f"no key for {settings.base_url}: the variable {settings.api_key_env} is empty"
         raise MissingPart(what, cure=f"export {settings.api_key_env}=…, or name another in api_key_env")
-    from openai import OpenAI
+    from openai import AsyncOpenAI
 
     if local and settings.api_key_env == _DEFAULT_KEY:
         key = ""  # a key meant for OpenAI is not shown to whatever listens on this machine
-    client = OpenAI(
+    client = AsyncOpenAI(
         api_key=key or "no-key-needed",
         base_url=settings.base_url,
         timeout=settings.timeout,
         max_retries=settings.max_retries,
     )
-    return Endpoint(client, settings)
+    return Endpoint(Calls(client), settings)
 
 
 class Endpoint:
     """One model behind one base URL."""
 
-    def __init__(self, client: OpenAI, settings: Settings) -> None:
-        self._client: OpenAI | None = client
+    def __init__(self, calls: Calls, settings: Settings) -> None:
+        self._calls = calls
         self._settings = settings
         self._free = threading.BoundedSemaphore(settings.parallel)
         self._knows_json_schema = True  # until the server refuses it once
@@ -120,6 +122,7 @@ class Endpoint:
     def chat(self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None) -> Completion:
         """Answer `messages`; a schema is validated, and a text that fails gets one attempt at repair.
 
+        `on_text` is asked with no text twice a second while nothing comes; its yes ends the request.
         With a schema nothing is streamed before it validates, for a repaired text may differ from the start.
         Raises ModelError for whatever the endpoint refuses, with the cure.
         """
@@ -141,9 +144,7 @@ class Endpoint:
         return self._completion(received)
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-        self._client = None
+        self._calls.close()
 
     def _ask(self, messages: Sequence[Message], decoding: Decoding, on_text: OnText | None) -> Received:
         body = request(
@@ -167,13 +168,23 @@ class Endpoint:
         import httpx2
         import openai
 
-        if self._client is None:
-            raise ModelError(f"the model '{self.name}' is closed", cure="make a new one")
+        if not self._calls.open:
+            raise self._closed()
+        while not self._free.acquire(timeout=PAUSE):
+            if on_text is not None and on_text(""):
+                return NOTHING
         try:
-            with self._free, self._client.chat.completions.create(**body) as stream:
-                return read_stream(stream, decoding=decoding, on_text=on_text)
+            with closing(self._calls.chunks(body)) as chunks:
+                received = read_stream(chunks, decoding=decoding, on_text=on_text)
+            if received.finish == "cancelled" and not received.input_tokens:
+                # who leaves before the endpoint says what it took pays by the estimate, not nothing
+                asked = "".join(str(message.get("content") or "") for message in body["messages"])
+                return replace(received, input_tokens=self.count_tokens(asked))
+            return received
+        except CancelledError:
+            raise self._closed() from None
         except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
-            settings, key = self._settings, self._client.api_key
+            settings, key = self._settings, self._calls.key
             fault = complain(
                 error,
                 model=settings.model,
@@ -183,8 +194,13 @@ class Endpoint:
             )
             if key not in str(error):
                 raise fault from error
+        finally:
+            self._free.release()
         # some servers repeat the key in their refusal
         raise ModelError(fault.what.replace(key, "[key]"), cure=fault.cure, retryable=fault.retryable)
+
+    def _closed(self) -> ModelError:
+        return ModelError(f"the model '{self.name}' is closed", cure="make a new one")
 
     def _is_openai(self) -> bool:
         return urlsplit(self._settings.base_url).hostname == "api.openai.com"

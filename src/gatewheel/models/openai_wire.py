@@ -47,6 +47,12 @@ class Received:
         )
 
 
+NOTHING = Received(
+    text="", finish="cancelled", model="", tool_calls=(), input_tokens=0, output_tokens=0, seconds=0, seconds_to_first=0
+)
+"""Of a request that was never sent, since its caller left before its turn came."""
+
+
 def request(
     model: str, messages: Sequence[Message], decoding: Decoding, *, sampling: bool, length_key: str
 ) -> dict[str, Any]:
@@ -88,14 +94,23 @@ def with_repair(messages: Sequence[Message], text: str, wrong: str) -> list[Mess
     return [*messages, Message(role="assistant", content=text), Message(role="user", content=asked)]
 
 
-def read_stream(chunks: Iterable[ChatCompletionChunk], *, decoding: Decoding, on_text: OnText | None) -> Received:
-    """Everything a stream carries. Raises ModelError when it ends before the server said that it was done."""
+def read_stream(
+    chunks: Iterable[ChatCompletionChunk | None], *, decoding: Decoding, on_text: OnText | None
+) -> Received:
+    """Everything a stream carries; at None, when nothing comes, the caller is asked.
+
+    Raises ModelError when it ends before the server said that it was done.
+    """
     started = time.perf_counter()
     writer = Writer(on_text=on_text, stop=() if decoding.schema is not None else decoding.stop)
     finish, model, id_, usage, pieces = "", "", "", None, 0
     calls: dict[int, dict[str, str]] = {}
     likely: list[TokenLogprob] = []
     for chunk in chunks:
+        if chunk is None:
+            if writer.feed(""):
+                break
+            continue
         _refuse_error(chunk)
         model, id_, usage = chunk.model or model, chunk.id or id_, chunk.usage or usage
         for choice in chunk.choices or ():

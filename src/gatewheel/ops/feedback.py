@@ -15,13 +15,14 @@ from sqlalchemy.exc import IntegrityError
 from gatewheel.kernel.nouns import Feedback, Thumb
 from gatewheel.kernel.store.schema import feedback
 from gatewheel.kernel.store.schema import traces as asked
+from gatewheel.kernel.trace import verdicts
 
 BATCH = 500  # values per IN list
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """Traces whose last thumb is up or down, and corrections that were written."""
+    """Traces that are up or down by `kernel.trace.verdicts`, and corrections that were written."""
 
     up: int
     down: int
@@ -30,7 +31,7 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Said:
-    """What there is on one trace: the last thumb and how many times something was said."""
+    """What there is on one trace: what its thumbs come to and how many times something was said."""
 
     thumb: Thumb | None
     count: int
@@ -86,24 +87,24 @@ def of_traces(engine: Engine, traces: Sequence[str]) -> dict[str, Said]:
     found: dict[str, Said] = {}
     with engine.connect() as connection:
         for at in range(0, len(traces), BATCH):
-            query = select(feedback.c.trace, feedback.c.thumb).where(feedback.c.trace.in_(traces[at : at + BATCH]))
-            for row in connection.execute(query.order_by(feedback.c.created)):
-                before = found.get(row.trace, Said(thumb=None, count=0))
-                found[row.trace] = Said(thumb=row.thumb or before.thumb, count=before.count + 1)
+            these = feedback.c.trace.in_(traces[at : at + BATCH])
+            thumbs = {trace: thumb for trace, thumb in connection.execute(verdicts().where(these))}
+            counted = select(feedback.c.trace, func.count()).where(these).group_by(feedback.c.trace)
+            for trace, count in connection.execute(counted):
+                found[trace] = Said(thumb=thumbs.get(trace), count=int(count))
     return found
 
 
-def counts(engine: Engine) -> Counts:
-    """How many traces were last found good or bad, and how many corrections there are."""
-    later = feedback.alias("later")
-    overruled = exists().where(
-        later.c.trace == feedback.c.trace, later.c.thumb.is_not(None), later.c.created > feedback.c.created
-    )
-    last = select(feedback.c.thumb, func.count(feedback.c.trace.distinct()))
-    last = last.where(feedback.c.thumb.is_not(None), ~overruled).group_by(feedback.c.thumb)
+def counts(engine: Engine, *, keys: Collection[str] | None = None) -> Counts:
+    """How many traces were found good or bad, and how many corrections there are; `keys` as in `recent`."""
+    said = verdicts().subquery()
+    found = select(said.c.thumb, func.count()).group_by(said.c.thumb)
     corrected = select(func.count()).select_from(feedback).where(feedback.c.correction != "")
+    if keys is not None:
+        theirs = select(asked.c.id).where(asked.c.key.in_(keys))
+        found, corrected = found.where(said.c.trace.in_(theirs)), corrected.where(feedback.c.trace.in_(theirs))
     with engine.connect() as connection:
-        thumbs = {thumb: int(count) for thumb, count in connection.execute(last)}
+        thumbs = {thumb: int(count) for thumb, count in connection.execute(found)}
         corrections = int(connection.execute(corrected).scalar_one())
     return Counts(up=thumbs.get("up", 0), down=thumbs.get("down", 0), corrections=corrections)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from fastapi import FastAPI, Request
+from starlette.types import Scope as Scope_
 
 from gatewheel.kernel.nouns import Caller, Key, Scope
 from gatewheel.ops import keys, sessions, spending
@@ -87,6 +88,13 @@ async def visitor(request: Request) -> Visitor | None:
     return Visitor(caller=OWNER) if await _owner(request) else None
 
 
+async def admit(scope: Scope_) -> None:
+    """Raises Fault 401 for a request of nobody known. Reads no body."""
+    request = Request(scope)
+    if await visitor(request) is None:
+        raise await _unknown(request)
+
+
 def refuse_other_sites(request: Request) -> None:
     """Raises Fault 403 when another site made a browser send something that changes things."""
     if request.method not in origin.SAFE and not origin.from_our_pages(request):
@@ -107,7 +115,7 @@ def protect(app: FastAPI) -> None:
     quiet.keep_keys_out()
     build = app.build_middleware_stack
     # around everything, so that what our own faults look like is no exception
-    app.build_middleware_stack = lambda: limits.Headers(limits.Bodies(build(), settings))  # type: ignore[method-assign]
+    app.build_middleware_stack = lambda: limits.Headers(limits.Bodies(build(), settings, admit=admit))  # type: ignore[method-assign]
 
 
 def _service(request: Request) -> Service:

@@ -16,7 +16,7 @@ from gatewheel.loop.running import Background
 from gatewheel.loop.tidying import keep_tidy
 from gatewheel.serve import access, api, fault, login, metrics, openapi, probes, v1, warming
 from gatewheel.serve.line import Line
-from gatewheel.serve.service import Service, service
+from gatewheel.serve.service import LAST_WORDS, Service, service
 
 __all__ = ["Service", "create", "service"]
 QUICK = 8  # threads for what needs no model: search, traces, documents
@@ -45,8 +45,8 @@ def create(project: Project) -> FastAPI:
         made.closing.set()
         # in a thread, since calls that were told to stop hand their last words to this loop
         await asyncio.to_thread(made.close)
-        loading.join()
-        tidying.join()
+        for thread in (loading, tidying):
+            thread.join(LAST_WORDS)
 
     app = FastAPI(title="Gatewheel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = made

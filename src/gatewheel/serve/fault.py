@@ -7,11 +7,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from typing_extensions import TypedDict
 
 from gatewheel.kernel.errors import GatewheelError, MissingPart, ModelError, UserError
+from gatewheel.kernel.store.database import explain
 from gatewheel.serve.line import Busy, Gone
 
 log = logging.getLogger("gatewheel.serve")
@@ -28,33 +30,39 @@ KINDS = {
 }
 
 
-class ErrorDetail(TypedDict):
+class ErrorBody(BaseModel):
     """What was wrong with its cure, OpenAI's kind of error, the field, and a code for programs."""
 
+    model_config = ConfigDict(frozen=True)
     message: str
     type: str
     param: str | None
     code: str | None
 
 
-class ErrorBody(TypedDict):
-    """Every error."""
+class Error(BaseModel):
+    """An error in OpenAI's shape."""
 
-    error: ErrorDetail
+    model_config = ConfigDict(frozen=True)
+    error: ErrorBody
 
 
-# for `responses=` of an endpoint
-ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorBody, "description": "The request cannot be honoured"},
-    401: {"model": ErrorBody, "description": "No key, or one that is not known"},
-    403: {"model": ErrorBody, "description": "The key may not do this"},
-    404: {"model": ErrorBody, "description": "Nothing has this name"},
-    413: {"model": ErrorBody, "description": "The body is too large"},
-    429: {"model": ErrorBody, "description": "Every place is taken, or a limit of the key is reached"},
-    502: {"model": ErrorBody, "description": "The model failed"},
-    503: {"model": ErrorBody, "description": "Not ready, or stopping"},
+MEANINGS = {
+    400: "The request says something that cannot be done; `param` names where.",
+    401: "A key is needed, or this one is not known.",
+    403: "The key may not do this.",
+    404: "There is no such thing, or the key may not see it.",
+    409: "It is not in a state in which this can be done.",
+    413: "The body is larger than `[serve] max_body_mb`.",
+    429: "Too many at once, or the key's limit is reached; `Retry-After` says when to come back.",
+    502: "The model's endpoint failed.",
+    503: "A part that is needed is not there or not yet ready, or the store cannot be used.",
 }
-LATER = 5  # seconds after which a model that failed may be asked again
+# for `responses=` of an endpoint of OpenAI's
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Error, "description": meaning} for status, meaning in MEANINGS.items() if status != 409
+}
+LATER = 5  # seconds after which a model or a store that failed may be asked again
 LEFT = 499  # the client went away; nobody reads this answer
 
 
@@ -75,8 +83,13 @@ class Fault(Exception):
 def body(status: int, message: str, *, code: str = "", param: str | None = None) -> dict[str, Any]:
     """The shape of an error."""
     kind = KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    told = message.encode("utf-8", "replace").decode()  # it may repeat half a surrogate pair of the request
-    return {"error": {"message": told, "type": kind, "param": param, "code": code or None}}
+    where = None if param is None else _whole(param)
+    return {"error": {"message": _whole(message), "type": kind, "param": where, "code": code or None}}
+
+
+def _whole(text: str) -> str:
+    """The text as UTF-8 can hold it: it may repeat half a surrogate pair of the request."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def of(error: BaseException) -> Fault:
@@ -98,6 +111,9 @@ def of(error: BaseException) -> Fault:
             return Fault(400, str(error), code="invalid_value")
         case GatewheelError():
             return Fault(503, str(error), code="stopped")
+        case DBAPIError():
+            log.error("the store failed", exc_info=error)
+            return Fault(503, str(explain(error)), code="store_unavailable", retry_after=LATER)
     log.error("a defect of ours", exc_info=error)
     return Fault(500, "a defect of Gatewheel's; its log has the details", code="internal_error")
 
@@ -112,7 +128,7 @@ def answer(error: BaseException) -> Response:
 
 def handle(app: FastAPI) -> None:
     """Every error of the service leaves in this shape."""
-    for kind in (Fault, GatewheelError, Busy, Gone, Exception):
+    for kind in (Fault, GatewheelError, Busy, Gone, DBAPIError, Exception):
         app.add_exception_handler(kind, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

@@ -1,6 +1,6 @@
 """What every request passes, as pure ASGI: limits of its body, and headers that every response carries.
 
-Knows nothing about keys. Streams go through untouched; both together cost 25 µs a request.
+Knows nothing about keys but where to ask. Streams go through untouched; both together cost 25 µs a request.
 """
 
 from __future__ import annotations
@@ -9,15 +9,20 @@ import asyncio
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatewheel.kernel.settings import ServeSettings
 from gatewheel.serve.fault import Fault, answer
 
 LINGER = 4  # times the limit are read and thrown away, for many clients read no answer before they have sent all
-SLOWEST = 1024  # bytes a second; a body that comes slower than this after [serve] idle_seconds is dropped
+SLOWEST = 64_000  # bytes a second; a body that comes slower than this after [serve] idle_seconds is dropped
+SMALL = 64_000  # bytes; what is larger, or does not say, is taken from known clients only
+UPLOADS = "/api/documents"
+LAST = 3.0  # seconds in which a stranger's body is thrown away, so that most hear why
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -71,24 +76,49 @@ class Headers:
         await self._app(scope, receive, dressed)
 
 
-class Bodies:
-    """Refuses bodies that are larger than `max_body_mb`, whether they say so or not, and those that never end."""
+async def _everybody(_: Scope) -> None:
+    """Lets everybody in."""
 
-    def __init__(self, app: ASGIApp, settings: ServeSettings) -> None:
+
+class Bodies:
+    """Refuses bodies that are too large, whether they say so or not, those that never end, and large ones of strangers.
+
+    An upload may have `max_body_mb`, all else `max_json_mb`, for JSON takes many times its size once it is read.
+    `admit` raises Fault for a request of somebody unknown, before a byte of a large body is kept.
+    """
+
+    def __init__(
+        self, app: ASGIApp, settings: ServeSettings, *, admit: Callable[[Scope], Awaitable[None]] = _everybody
+    ) -> None:
         self._app = app
-        self._most = settings.max_body_mb * 1_000_000
+        self._settings = settings
         self._idle = settings.idle_seconds
+        self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on while its body is within the limits."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, most=self._most, idle=self._idle)
-        if (length := _length(scope)) > self._most:
-            if length <= LINGER * self._most and not _waits(scope):
+        most, setting = self._limit(scope)
+        too_large = Fault(
+            413, f"the body is larger than {most} MB; send less, or raise [serve] {setting}", code="too_large"
+        )
+        most *= 1_000_000
+        body = _Body(receive, most=most, idle=self._idle)
+        length = _length(scope)
+        if length is None or length > SMALL:
+            try:
+                await self._admit(scope)
+            except Fault as fault:
+                if not _waits(scope):
+                    await body.throw_away(seconds=LAST)
+                await _parting(fault)(scope, receive, send)
+                return
+        if length is not None and length > most:
+            if length <= LINGER * most and not _waits(scope):
                 await body.throw_away()
-            await answer(self._too_large())(scope, receive, send)
+            await _parting(too_large)(scope, receive, send)
             return
         started = refused = False
 
@@ -100,14 +130,14 @@ class Bodies:
             except TimeoutError:
                 fault = Fault(408, "the body did not arrive in time; send it faster", code="timeout")
             else:
-                if body.size > self._most:
+                if body.size > most:
                     await body.throw_away()
-                    fault = self._too_large()
+                    fault = too_large
             if fault is None:
                 return message
             if not started and not refused:
                 refused = True
-                await answer(fault)(scope, receive, send)
+                await _parting(fault)(scope, receive, send)
             # what it then answers is said to nobody
             return {"type": "http.disconnect"}
 
@@ -123,11 +153,12 @@ class Bodies:
             if not refused:
                 raise
 
-    def _too_large(self) -> Fault:
-        most = self._most // 1_000_000
-        return Fault(
-            413, f"the body is larger than {most} MB; send less, or raise [serve] max_body_mb", code="too_large"
-        )
+    def _limit(self, scope: Scope) -> tuple[int, str]:
+        """Megabytes of this request's body, and the setting that says so."""
+        whole, other = self._settings.max_body_mb, self._settings.max_json_mb
+        form = _header(scope, b"content-type").startswith(b"multipart/form-data")
+        upload = form and scope["path"].rstrip("/") == UPLOADS
+        return (whole, "max_body_mb") if upload or whole < other else (other, "max_json_mb")
 
 
 class _Body:
@@ -152,18 +183,34 @@ class _Body:
         self.size += len(message.get("body", b""))
         return message
 
-    async def throw_away(self) -> None:
-        """Read on, up to some times the limit and while it comes in time."""
+    async def throw_away(self, *, seconds: float | None = None) -> None:
+        """Read on, up to some times the limit, while it comes in time, and for so many seconds at most."""
         try:
-            while not self._whole and self.size <= LINGER * self._most:
-                await self.next()
+            async with asyncio.timeout(seconds):
+                while not self._whole and self.size <= LINGER * self._most:
+                    await self.next()
         except TimeoutError:
             return
 
 
-def _length(scope: Scope) -> int:
-    said = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+def _parting(fault: Fault) -> Response:
+    """The answer, after which the connection ends: what is still to come of the body is nobody's."""
+    response = answer(fault)
+    response.headers["connection"] = "close"
+    return response
+
+
+def _length(scope: Scope) -> int | None:
+    """Bytes of the body; None where it does not say."""
+    if _header(scope, b"transfer-encoding"):
+        return None
+    said = _header(scope, b"content-length")
     return int(said) if said.isdigit() else 0
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    found: bytes = next((value for name, value in scope["headers"] if name == wanted), b"")
+    return found
 
 
 def _waits(scope: Scope) -> bool:

@@ -44,13 +44,13 @@ class Login(BaseModel):
     key: str = Field(max_length=200)
 
 
-@router.get("/session", operation_id="getSession", summary="Who is asking", responses=refusals())
+@router.get("/session", operation_id="get_session", summary="Who is asking", responses=refusals())
 async def show(request: Request) -> Session:
     """The owner, a key, or nobody yet."""
     return _shown(await visitor(request))
 
 
-@router.post("/session", operation_id="logIn", summary="Log in by a key", responses=refusals())
+@router.post("/session", operation_id="log_in", summary="Log in by a key", responses=refusals())
 async def log_in(
     request: Request,
     response: Response,
@@ -60,12 +60,12 @@ async def log_in(
     """Sets a cookie for a week."""
     refuse_other_sites(request)
     failed, peer = door(request).failed_logins, origin.peer(request)
-    if wait := failed.wait(peer, FAILURES):
-        message = f"{FAILURES} keys were refused in a minute; wait {wait} s"
-        raise Fault(429, message, code="rate_limit_exceeded", retry_after=wait)
     engine = made.project.parts.engine
     key = await made.quickly(lambda: keys.verify(engine, said.key.strip()))
-    if key is None:
+    if key is None:  # only then: behind a proxy all have one address, and who has a key must not wait for who has none
+        if wait := failed.wait(peer, FAILURES):
+            message = f"{FAILURES} keys were refused in a minute; wait {wait} s"
+            raise Fault(429, message, code="rate_limit_exceeded", retry_after=wait)
         failed.count(peer)
         message = "this key is not known or was revoked; copy it whole, as `gatewheel keys create` printed it"
         raise Fault(401, message, code="invalid_api_key")
@@ -84,7 +84,7 @@ async def log_in(
 
 
 @router.delete(
-    "/session", operation_id="logOut", summary="Log out", status_code=204, responses=refusals(), response_model=None
+    "/session", operation_id="log_out", summary="Log out", status_code=204, responses=refusals(), response_model=None
 )
 async def log_out(request: Request, response: Response, made: Annotated[Service, Depends(service)]) -> None:
     """Ends the session of the cookie; without one nothing happens."""

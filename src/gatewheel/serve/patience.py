@@ -15,15 +15,20 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from gatewheel.serve import fault
 
 SLICE = 8_192  # bytes
+STALLED = 60.0  # seconds in which a client must take some of what waits for it
 
 
 class PatientProtocol(H11Protocol):
-    """Drops a connection whose request has no whole head `seconds` after it began. Bodies are timed in limits.py."""
+    """Drops a connection whose request has no whole head `seconds` after it began, or whose answer is not read.
+
+    Bodies are timed in limits.py.
+    """
 
     def __init__(self, *, seconds: float, **parts: Any) -> None:
         super().__init__(**parts)
         self._seconds = seconds
         self._timer: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -31,7 +36,17 @@ class PatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrived()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The buffers are full, here and in the kernel."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(STALLED, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if self.conn.their_state is not h11.IDLE:
@@ -57,6 +72,11 @@ class PatientProtocol(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _taken(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _late(self) -> None:
         self._timer = None

@@ -25,6 +25,8 @@ from gatewheel.serve.service import Service
 
 HEAD = 64 * 1024  # bytes of a request's line and headers
 KEEP_ALIVE = 5  # seconds between two requests of a connection
+OTHERS = 200  # connections besides those in line: pages, searches, and who keeps one open; the next gets 503
+AT_LAST = 30.0  # seconds; a run that is called off may take 15 of them to finish its transaction
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -64,7 +66,9 @@ def url(bound: socket.socket) -> str:
 def serve(
     project: Project, bound: socket.socket, *, started: Callable[[Service, str], None] = lambda _, __: None
 ) -> None:
-    """Serve until SIGINT or SIGTERM; streams under way may finish. A second signal ends the process at once.
+    """Serve until SIGINT or SIGTERM; answers under way may finish for [serve] closing_seconds, then they are stopped.
+
+    A second signal ends the process at once, and so does what has still not stopped `AT_LAST` seconds later.
 
     `started` is called in a thread once requests are taken.
     """
@@ -83,25 +87,37 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=cast(int, settings.closing_seconds),  # asyncio takes fractions
         h11_max_incomplete_event_size=HEAD,
+        limit_concurrency=settings.slots + settings.queue + OTHERS,
     )
-    server = _Server(config, made)
+    server = _Server(config, made, patience=settings.closing_seconds + AT_LAST)
     watching = threading.Thread(target=_tell, args=(server, partial(started, made, url(bound))), daemon=True)
     watching.start()
     server.run(sockets=[bound])
+    if made.hung.is_set():
+        os._exit(0)  # the interpreter would wait for its thread
 
 
 class _Server(uvicorn.Server):
     """uvicorn's, which tells the service when it is to stop and leaves the process's exit code alone."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, *, patience: float) -> None:
         super().__init__(config)
         self._service = service
+        self._patience = patience
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (as signal hands it over)
         if self.should_exit:
             os._exit(128 + sig)  # threads that write answers would hold up any other end
         self._service.closing.set()
         self.should_exit = True
+        threading.Thread(target=_end, args=(self._patience,), daemon=True).start()
+
+
+def _end(seconds: float) -> None:
+    """Ends this process after so many seconds. A thread inside an engine that hears nothing would hold it for ever."""
+    threading.Event().wait(seconds)
+    logging.getLogger("gatewheel.serve").warning("something does not end; the process is ended")
+    os._exit(0)
 
 
 def _tell(server: uvicorn.Server, started: Callable[[], None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +19,17 @@ from gatewheel.ops import spending
 from gatewheel.serve.line import Line
 from gatewheel.serve.metrics import Metrics
 
+log = logging.getLogger("gatewheel.serve")
 Result = TypeVar("Result")
+LAST_WORDS = 3.0  # seconds for threads that were told to stop; engines ask twice a second
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """What every endpoint may use. `line` and `speakers` are for calls of a model, `quick` for all else that blocks.
 
-    `ready` is set when the parts are loaded, `closing` when the service stops.
+    `ready` is set when the parts are loaded, `closing` when the service is to stop and takes nothing new, `stopping`
+    when its time is over and every call under way is to end, `hung` when one did not.
     """
 
     project: Project
@@ -37,6 +41,8 @@ class Service:
     ready: threading.Event = field(default_factory=threading.Event)
     tried: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    hung: threading.Event = field(default_factory=threading.Event)
 
     async def quickly(self, call: Callable[[], Result]) -> Result:
         """What a call returns that blocks but needs no model."""
@@ -48,10 +54,23 @@ class Service:
         spending.spend(self.project.parts.engine, caller.key, usage)
 
     def close(self) -> None:
-        """Wait for the calls under way, and stop what runs in the background."""
+        """Tell all calls to stop and wait some seconds; what hears nothing loses its model's connection."""
+        self.stopping.set()
+        ended = _within(LAST_WORDS, self.speakers.shutdown)
         self.background.close()
-        self.speakers.shutdown(wait=True)
-        self.quick.shutdown(wait=True)
+        if not ended:
+            log.warning("an answer under way does not stop; its model is closed")
+            if not (_within(LAST_WORDS, self.project.close) and _within(LAST_WORDS, self.speakers.shutdown)):
+                self.hung.set()
+        _within(LAST_WORDS, self.quick.shutdown)
+
+
+def _within(seconds: float, call: Callable[[], object]) -> bool:
+    """Whether a call ended in this time; else it goes on in a thread that holds nobody up."""
+    calling = threading.Thread(target=call, name="closing", daemon=True)
+    calling.start()
+    calling.join(seconds)
+    return not calling.is_alive()
 
 
 def service(request: Request) -> Service:

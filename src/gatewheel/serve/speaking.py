@@ -18,13 +18,15 @@ _END = object()
 class Speaking(Generic[Result]):
     """`async for piece in speaking` gives what the call says; then `await speaking.result()` what it returns.
 
-    Whoever stops listening calls `stop`: the next thing the call says is answered with True.
+    Whoever stops listening calls `stop`: the next thing the call says is answered with True, as it is once `ended`,
+    which belongs to all calls, is set.
     """
 
-    def __init__(self, call: Callable[[Say], Result], *, pool: Executor) -> None:
+    def __init__(self, call: Callable[[Say], Result], *, pool: Executor, ended: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._said: asyncio.Queue[Any] = asyncio.Queue()
         self._stopped = threading.Event()
+        self._ended = ended
         self._future = self._loop.run_in_executor(pool, self._run, call)
         self._future.add_done_callback(lambda _: self._said.put_nowait(_END))
 
@@ -46,4 +48,4 @@ class Speaking(Generic[Result]):
     def _say(self, piece: Any) -> bool:
         if not self._stopped.is_set():
             self._loop.call_soon_threadsafe(self._said.put_nowait, piece)
-        return self._stopped.is_set()
+        return self._stopped.is_set() or self._ended.is_set()

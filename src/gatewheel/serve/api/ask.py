@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from gatewheel.kernel.errors import GatewheelError, UserError
+from gatewheel.kernel.errors import ModelError, UserError
 from gatewheel.kernel.nouns import Answer, Caller, Message
 from gatewheel.loop import shapes
 from gatewheel.loop.project import Project
@@ -105,25 +105,18 @@ async def ask(
     """
     project = at.project.seen_by(caller)
     question = await at.quickly(lambda: _checked(project, asked))
-    call = partial(_answer, project, question, asked.app)
+    call = partial(_answer, at, project, question, asked.app)
     if not asked.stream:
-        answer = await flow.outcome(at, request, call)
-        _account(at, caller, asked.app, answer)
-        return shapes.asked(answer)
+        return shapes.asked(await flow.outcome(at, request, call))
     started = await flow.stream(at, request, call)
 
     async def told() -> AsyncIterator[bytes]:
-        try:
-            async for name, content in started:
-                yield flow.data(content, event=name)
-            answer = await started.result()
-            _account(at, caller, asked.app, answer)
-            yield flow.data(asdict(shapes.asked(answer)), event="answer")
-        except GatewheelError as error:
-            refused = fault.of(error)
-            yield flow.data(fault.body(refused.status, refused.message, code=refused.code), event="error")
+        async for name, content in started:
+            yield flow.data(content, event=name)
+        yield flow.data(asdict(shapes.asked(await started.result())), event="answer")
 
-    return flow.EventStream(events.beating(told()), source=started)
+    whole = flow.guarded(told(), failure=lambda error: flow.data(flow.error_body(error), event="error"))
+    return flow.EventStream(events.beating(whole), source=started)
 
 
 def _row(project: Project, name: str) -> AppRow:
@@ -154,7 +147,9 @@ def _checked(project: Project, asked: Asked) -> Question:
     return Question(text=asked.question, history=history, where=asked.where, schema=asked.form)
 
 
-def _answer(project: Project, question: Question, app: str, say: Say) -> Answer:
+def _answer(at: Service, project: Project, question: Question, app: str, say: Say) -> Answer:
+    """Runs in a thread to its end, also when the client has left; so what it took is accounted for here."""
+
     def hits(found: Any) -> None:
         say(("passages", {"passages": [asdict(shapes.found(hit)) for hit in found]}))
 
@@ -166,8 +161,12 @@ def _answer(project: Project, question: Question, app: str, say: Say) -> Answer:
     listener = Listener(
         on_hits=hits, on_text=lambda piece: say(("text", {"text": piece}) if piece else None), on_sentence=sentence
     )
-    return project.ask(question, app=app, listener=listener)
-
-
-def _account(at: Service, caller: Caller, app: str, answer: Answer) -> None:
-    flow.account(at, lambda: at.account(caller, app, answer.usage, abstained=answer.abstained))
+    try:
+        answer = project.ask(question, app=app, listener=listener)
+    except ModelError as error:
+        # what an endpoint did wrong has its error as the cause; without one, this model could not follow the schema
+        if question.schema is None or error.__cause__ is not None or "context" in error.what:
+            raise
+        raise fault.Fault(400, str(error), code="model_error", param="schema") from error
+    flow.account(at, lambda: at.account(project.caller, app, answer.usage, abstained=answer.abstained))
+    return answer

@@ -24,7 +24,7 @@ class Given(BaseModel):
     """What is said of the answer of a trace. At least one thing besides the trace."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    trace: Words = Field(description="Its id.")
+    trace: Words = Field(description="Its whole id, as it came with the answer.")
     thumb: Literal["up", "down"] | None = None
     score: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     comment: Words = Field("", max_length=listen.LONGEST)
@@ -68,7 +68,10 @@ async def give(
     caller: Annotated[Caller, Depends(may("feedback"))],
     at: Annotated[Service, Depends(service)],
 ) -> FeedbackView:
-    """Say what you think of an answer. Saying the same twice is saying it once."""
+    """Say what you think of an answer; without the scope `operate`, of one that this key asked for.
+
+    Saying the same twice is saying it once.
+    """
     kept, new = await at.quickly(lambda: _keep(at.project, given, caller))
     if new:
         at.metrics.said(kept)
@@ -98,7 +101,7 @@ def view(said: nouns.Feedback) -> FeedbackView:
 
 def _keep(project: Project, given: Given, caller: Caller) -> tuple[nouns.Feedback, bool]:
     try:
-        about = listen.find(project.parts, given.trace, caller=caller)
+        about = listen.whole(project.parts, given.trace, caller=caller)
     except UserError as error:
         raise missing(error) from None
     said = given.model_dump(exclude={"trace"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -18,6 +18,7 @@ from gatewheel.kernel import runs
 from gatewheel.kernel.config import STATE_FOLDER
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Caller
+from gatewheel.ops import keys
 from gatewheel.serve.access import may
 from gatewheel.serve.api import events
 from gatewheel.serve.api.wire import Words, missing, refusals
@@ -42,7 +43,10 @@ class Paths(BaseModel):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunView:
-    """One piece of long work. `state` is queued, running, interrupted, done, failed or cancelled; times are POSIX."""
+    """One piece of long work. `state` is queued, running, interrupted, done, failed or cancelled; times are POSIX.
+
+    What names documents (`progress.current`, `result.skipped`, `error`) is empty for keys that do not see all of them.
+    """
 
     id: str
     kind: str
@@ -70,24 +74,30 @@ class Started:
 
 
 @router.post("/ingest", operation_id="ingest", status_code=202, responses=refusals())
-async def ingest(what: Paths, _: Operator, at: At) -> Started:
-    """Bring the index in line with the files, as a run in the background."""
+async def ingest(what: Paths, caller: Operator, at: At) -> Started:
+    """Bring the index in line with the files, as a run in the background.
+
+    Keys that do not see every document may name no paths: which of them exist would tell.
+    """
+    if what.paths and caller.groups is not None:
+        message = f"naming paths needs a key of the group '{keys.EVERY}'; leave them out to read all that has changed"
+        raise Fault(403, message, code="insufficient_groups", param="paths")
     root = at.project.config.root
     paths = [inside(root, path) for path in what.paths]
     return Started(run=await at.quickly(lambda: at.background.ingest(paths)))
 
 
 @router.get("/runs", operation_id="list_runs", responses=refusals())
-async def listed(_: Operator, at: At, limit: Annotated[int, Query(ge=1, le=10_000)] = 50) -> RunList:
+async def listed(caller: Operator, at: At, limit: Annotated[int, Query(ge=1, le=10_000)] = 50) -> RunList:
     """The newest runs first."""
     found = await at.quickly(lambda: runs.recent(at.project.parts.engine, limit=limit))
-    return RunList(runs=[_view(run) for run in found])
+    return RunList(runs=[_view(run, caller) for run in found])
 
 
 @router.get("/runs/{id}", operation_id="get_run", responses=refusals(404))
-async def show(id: Id, _: Operator, at: At) -> RunView:  # noqa: A002 (its name on the wire)
+async def show(id: Id, caller: Operator, at: At) -> RunView:  # noqa: A002 (its name on the wire)
     """One run."""
-    return _view(await at.quickly(partial(_find, at, id)))
+    return _view(await at.quickly(partial(_find, at, id)), caller)
 
 
 @router.get(
@@ -96,9 +106,9 @@ async def show(id: Id, _: Operator, at: At) -> RunView:  # noqa: A002 (its name 
     response_class=StreamingResponse,
     responses={200: {"content": events.DECLARED, "description": "`run` on every change."}, **refusals(404)},
 )
-async def follow(id: Id, _: Operator, at: At) -> Response:  # noqa: A002
+async def follow(id: Id, caller: Operator, at: At) -> Response:  # noqa: A002
     """A run as it goes on, as server-sent events: `run` on every change, until it has ended."""
-    return events.stream(_told(at, await at.quickly(partial(_find, at, id))))
+    return events.stream(_told(at, await at.quickly(partial(_find, at, id)), caller))
 
 
 @router.get(
@@ -107,23 +117,26 @@ async def follow(id: Id, _: Operator, at: At) -> Response:  # noqa: A002
     response_class=PlainTextResponse,
     responses={200: {"description": "What the run wrote; of a long log its end."}, **refusals(404)},
 )
-async def log(id: Id, _: Operator, at: At) -> Response:  # noqa: A002
-    """What a run wrote."""
+async def log(id: Id, caller: Operator, at: At) -> Response:  # noqa: A002
+    """What a run wrote, for those who see every document."""
+    if caller.groups is not None:
+        message = "a log names documents that this key may not see; it takes a key with the group '*'"
+        raise Fault(403, message, code="insufficient_groups")
     run = await at.quickly(partial(_find, at, id))
     text = await at.quickly(lambda: _log(at.project.config.root, run.id))
     return PlainTextResponse(text.encode("utf-8"), media_type="text/plain")
 
 
 @router.post("/runs/{id}/cancel", operation_id="cancel_run", responses=refusals(404, 409))
-async def cancel(id: Id, _: Operator, at: At) -> RunView:  # noqa: A002
+async def cancel(id: Id, caller: Operator, at: At) -> RunView:  # noqa: A002
     """Stop a run; what it finished stays."""
-    return await _moved(at, id, at.background.cancel)
+    return await _moved(at, id, at.background.cancel, caller)
 
 
 @router.post("/runs/{id}/resume", operation_id="resume_run", responses=refusals(404, 409))
-async def resume(id: Id, _: Operator, at: At) -> RunView:  # noqa: A002
+async def resume(id: Id, caller: Operator, at: At) -> RunView:  # noqa: A002
     """Go on with a run that was cancelled, interrupted or failed."""
-    return await _moved(at, id, at.background.resume)
+    return await _moved(at, id, at.background.resume, caller)
 
 
 def inside(root: Path, path: str) -> str:
@@ -136,9 +149,14 @@ def inside(root: Path, path: str) -> str:
     return path
 
 
-def _view(run: runs.Run) -> RunView:
-    names = RunView.__dataclass_fields__
-    return RunView(**{**{name: getattr(run, name) for name in names}, "progress": dict(run.progress)})
+def _view(run: runs.Run, caller: Caller) -> RunView:
+    """A run as the caller may see it: without what names documents, unless it sees all of them."""
+    shown = {name: getattr(run, name) for name in RunView.__dataclass_fields__} | {"progress": dict(run.progress)}
+    if caller.groups is not None:
+        shown["progress"] |= {"current": ""} if "current" in run.progress else {}
+        shown["result"] = {**run.result, "skipped": []} if isinstance(run.result, dict) else None
+        shown["error"] = ""
+    return RunView(**shown)
 
 
 def _find(at: Service, id_: str) -> runs.Run:
@@ -148,7 +166,7 @@ def _find(at: Service, id_: str) -> runs.Run:
         raise missing(error) from None
 
 
-async def _moved(at: Service, id_: str, move: Any) -> RunView:
+async def _moved(at: Service, id_: str, move: Callable[[str], None], caller: Caller) -> RunView:
     def work() -> runs.Run:
         run = _find(at, id_)
         try:
@@ -157,13 +175,13 @@ async def _moved(at: Service, id_: str, move: Any) -> RunView:
             raise Fault(409, str(error), code="conflict") from None
         return _find(at, run.id)
 
-    return _view(await at.quickly(work))
+    return _view(await at.quickly(work), caller)
 
 
-async def _told(at: Service, run: runs.Run) -> AsyncIterator[bytes]:
+async def _told(at: Service, run: runs.Run, caller: Caller) -> AsyncIterator[bytes]:
     last: RunView | None = None
     while not at.closing.is_set():
-        now = _view(run)
+        now = _view(run, caller)
         if now != last:
             yield flow.data(asdict(now), event="run")
             last = now

@@ -24,7 +24,10 @@ Time = Annotated[float, Query(ge=0, le=1e12, allow_inf_nan=False, description="P
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TraceRow:
-    """A question in a list. `cost` is in US dollars; `thumb` is the last one held up; `feedback` counts all."""
+    """A question in a list. `cost` is in US dollars; `feedback` counts all that was said.
+
+    `thumb` is down when the newest one of any author is, else up; null without any.
+    """
 
     id: str
     created: float
@@ -92,7 +95,9 @@ class Wanted:
     q: Annotated[Words, Query(description="Sought in question and answer.")] = ""
     kind: Annotated[Literal["", "ask", "chat", "completion"], Query()] = ""
     abstained: Annotated[bool | None, Query()] = None
-    thumb: Annotated[Literal["", "up", "down"], Query(description="The last one that an author held up.")] = ""
+    thumb: Annotated[
+        Literal["", "up", "down"], Query(description="Down when the newest thumb of any author is down.")
+    ] = ""
     since: Time = 0.0
     variant: Annotated[Words, Query(description="The beginning of a variant's id.")] = ""
     limit: Annotated[int, Query(ge=1, le=1000)] = 50
@@ -148,10 +153,12 @@ def _show(at: Service, id_: str, caller: Caller) -> TraceView:
         one = listen.find(at.project.parts, id_, caller=caller)
     except UserError as error:
         raise missing(error) from None
-    said = feedback.recent(at.project.parts.engine, trace=one.id, limit=MOST_FEEDBACK)
+    engine = at.project.parts.engine
+    said = feedback.recent(engine, trace=one.id, limit=MOST_FEEDBACK)
+    come_to = feedback.of_traces(engine, [one.id]).get(one.id)
     return TraceView(
         **_shared(one),
-        thumb=next((each.thumb for each in said if each.thumb), None),
+        thumb=come_to.thumb if come_to else None,
         spans=[
             SpanView(name=s.name, start=s.start, seconds=s.seconds, attributes=dict(s.attributes)) for s in one.spans
         ],

@@ -38,7 +38,7 @@ class AskStation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeedbackStation:
-    """Traces whose last thumb is up or down, and corrections."""
+    """Traces on which the thumbs come to up or down, and corrections."""
 
     up: int
     down: int
@@ -77,7 +77,7 @@ class Next:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wheel:
-    """The project at a glance. `variant` is the recipe of `[app.main]`."""
+    """The project at a glance, as far as the caller may know it. `variant` is the recipe of `[app.main]`."""
 
     project: str
     variant: str

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from gatewheel.kernel.nouns import Message, ToolCall
 from gatewheel.serve.fault import Fault
-from gatewheel.serve.v1.content import INTEGRAL, OPEN, Content, refuse, text_of
+from gatewheel.serve.v1.content import INTEGRAL, ITEMS, OPEN, TOOLS, Content, Stop, refuse, text_of
 from gatewheel.serve.v1.wishes import Wishes
 
 TOOL_NAME = r"^[A-Za-z0-9_-]{1,64}$"
@@ -87,7 +87,7 @@ class ChatMessage(BaseModel):
     model_config = OPEN
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Content | None = None
-    tool_calls: list[Call] | None = None
+    tool_calls: list[Call] | None = Field(None, max_length=TOOLS)
     tool_call_id: str | None = None
 
 
@@ -120,7 +120,7 @@ class ChatRequest(BaseModel):
 
     model_config = OPEN
     model: str = Field(description="`app`, `app/<name>`, or a model of the project: see GET /v1/models.")
-    messages: list[ChatMessage] = Field(min_length=1)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=ITEMS)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(None, ge=0, le=2, description="1 when absent.")
@@ -131,11 +131,11 @@ class ChatRequest(BaseModel):
         None, description="Choice i is written with seed + i."
     )
     seed: Annotated[int, INTEGRAL] | None = None
-    stop: str | list[str] | None = None
+    stop: str | Stop | None = None
     logprobs: bool | None = Field(None, description="In streams they come with the last chunk of a choice.")
     top_logprobs: Annotated[int, Field(ge=0, le=20), INTEGRAL] | None = None
     response_format: ResponseFormat | None = None
-    tools: list[Tool] | None = None
+    tools: list[Tool] | None = Field(None, max_length=TOOLS)
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = Field(None, description="Accepted: a turn calls one tool at most.")
     frequency_penalty: float | None = Field(None, ge=0, le=0)

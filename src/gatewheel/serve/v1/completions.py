@@ -19,7 +19,7 @@ from gatewheel.serve.v1 import flow, names, replies
 from gatewheel.serve.v1.asking import ask, asking
 from gatewheel.serve.v1.chat_request import REFUSED as CHAT_REFUSED
 from gatewheel.serve.v1.chat_request import StreamOptions
-from gatewheel.serve.v1.content import INTEGRAL, OPEN, Words, refuse
+from gatewheel.serve.v1.content import INTEGRAL, OPEN, Stop, Words, refuse
 from gatewheel.serve.v1.shapes import TextChoice, TextLogprobs, TextShape
 from gatewheel.serve.v1.wishes import Wishes, plan
 from gatewheel.serve.v1.writing import Piece, Written
@@ -49,7 +49,7 @@ class CompletionRequest(BaseModel):
     )
     n: Annotated[int, Field(ge=1, le=8), INTEGRAL] | None = None
     seed: Annotated[int, INTEGRAL] | None = None
-    stop: str | list[str] | None = None
+    stop: str | Stop | None = None
     logprobs: Annotated[int, Field(ge=0, le=5), INTEGRAL] | None = None
     echo: bool | None = Field(None, json_schema_extra={"enum": [False, None]})
     suffix: str | None = Field(None, max_length=0)

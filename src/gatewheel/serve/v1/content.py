@@ -16,6 +16,9 @@ def _whole(number: Any) -> Any:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
+ITEMS = 2_000  # messages of a conversation, or parts of a message
+STOPS = 64
+TOOLS = 128  # as at OpenAI
 INTEGRAL = BeforeValidator(_whole)
 """For an integer as JSON Schema knows it: 3.0 is one."""
 Words = Annotated[str, Field(min_length=1)]
@@ -40,7 +43,8 @@ def _only_text(content: Any) -> Any:
     return content
 
 
-Content = Annotated[str | list[Part], BeforeValidator(_only_text)]
+Content = Annotated[str | Annotated[list[Part], Field(max_length=ITEMS)], BeforeValidator(_only_text)]
+Stop = Annotated[list[str], Field(max_length=STOPS)]
 
 
 def text_of(content: str | list[Part] | None) -> str:

@@ -14,7 +14,9 @@ from gatewheel.kernel.nouns import Caller, Usage
 from gatewheel.serve import fault
 from gatewheel.serve.access import may
 from gatewheel.serve.fault import Fault
+from gatewheel.serve.line import Gone
 from gatewheel.serve.service import Service, service
+from gatewheel.serve.speaking import Say
 from gatewheel.serve.v1 import flow, names
 from gatewheel.serve.v1.content import INTEGRAL, OPEN, Words
 from gatewheel.serve.v1.shapes import EmbeddingShape, EmbeddingsShape, EmbeddingUsage
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 router = APIRouter()
 MOST = 2048  # texts, as at OpenAI
+CHARACTERS = 2_000_000  # of all texts
+BATCH = 32  # texts between two looks at whether the client still waits
 
 
 class EmbeddingsRequest(BaseModel):
@@ -64,26 +68,47 @@ async def create(
     """By the encoder of the project, the one that its documents are found by."""
     named = names.encoder(at.project.config, body.model)
     texts = [body.input] if isinstance(body.input, str) else body.input
+    refuse_much(texts, "input")
 
-    def encode() -> EmbeddingsShape:
+    def encode(say: Say) -> EmbeddingsShape:
         encoder = at.project.parts.encoder
-        vectors, tokens = encoded(at, caller, named.name, encoder, texts)
+        vectors, tokens = encoded(at, caller, named.name, texts, encoder=encoder, say=say)
         data = _data(_cut(vectors, body.dimensions), as_text=body.encoding_format == "base64")
         spent: EmbeddingUsage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return {"object": "list", "model": body.model, "data": data, "usage": spent}
 
-    return flow.reply(await flow.outcome(at, request, lambda _: encode()))
+    return flow.reply(await flow.outcome(at, request, encode))
 
 
-def encoded(at: Service, caller: Caller, name: str, encoder: Encoder, texts: list[str]) -> tuple[Vectors, int]:
-    """Unit rows, shape (texts, dimensions), and how many tokens went in; the latter is accounted for."""
-    began = time.perf_counter()
-    vectors = encoder.encode(texts)
-    # what is longer than the encoder takes is cut there
-    tokens = sum(min(len(encoder.starts(text)), encoder.max_tokens) for text in texts)
-    usage = Usage(input_tokens=tokens, seconds=time.perf_counter() - began)
-    flow.account(at, lambda: at.account(caller, name, usage))
-    return vectors, tokens
+def refuse_much(texts: list[str], param: str) -> None:
+    """Raises Fault 400 when all texts together are too long."""
+    if (has := sum(map(len, texts))) > CHARACTERS:
+        message = f"{param}: {has:,} characters together, at most {CHARACTERS:,}; send them in several requests"
+        raise Fault(400, message, code="too_large", param=param)
+
+
+def encoded(
+    at: Service, caller: Caller, name: str, texts: list[str], *, encoder: Encoder, say: Say
+) -> tuple[Vectors, int]:
+    """Unit rows, shape (texts, dimensions), and how many tokens went in; the latter is accounted for.
+
+    Raises Gone when `say` tells to stop.
+    """
+    import numpy as np
+
+    began, rows, tokens = time.perf_counter(), [], 0
+    try:
+        for start in range(0, len(texts), BATCH):
+            if say(None):
+                raise Gone
+            batch = texts[start : start + BATCH]
+            rows.append(encoder.encode(batch))
+            # what is longer than the encoder takes is cut there
+            tokens += sum(min(len(encoder.starts(text)), encoder.max_tokens) for text in batch)
+    finally:
+        usage = Usage(input_tokens=tokens, seconds=time.perf_counter() - began)
+        flow.account(at, lambda: at.account(caller, name, usage))
+    return np.concatenate(rows), tokens
 
 
 def _cut(vectors: Vectors, dimensions: int | None) -> Vectors:

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from gatewheel.kernel.errors import GatewheelError
 from gatewheel.serve import fault
+from gatewheel.serve.heartbeat import EVERY, beating
 from gatewheel.serve.line import Gone, Place
 from gatewheel.serve.service import Service
 from gatewheel.serve.speaking import Say, Speaking
@@ -52,8 +53,12 @@ async def outcome(service: Service, request: Request, call: Call[Result]) -> Res
     """What a call returns that streams nothing. Raises what it raises, Busy, and Gone when the client leaves first."""
     place = await service.line.take(gone=Leaving(request))
     stopped = threading.Event()
+
+    def heard(_: object) -> bool:
+        return stopped.is_set() or service.stopping.is_set()
+
     work = asyncio.ensure_future(
-        asyncio.get_running_loop().run_in_executor(service.speakers, _holding(place, call), lambda _: stopped.is_set())
+        asyncio.get_running_loop().run_in_executor(service.speakers, _holding(place, call), heard)
     )
     left = asyncio.ensure_future(Leaving(request))
     either: set[asyncio.Future[Any]] = {work, left}
@@ -68,16 +73,16 @@ async def outcome(service: Service, request: Request, call: Call[Result]) -> Res
 
 
 class Stream:
-    """What a call says, from its first word on: until then an error is still a status and not an event."""
+    """What a call says, from its first word on, which may still be awaited."""
 
-    def __init__(self, speaking: Speaking[Any], pieces: AsyncIterator[Any], first: Any) -> None:
+    def __init__(self, speaking: Speaking[Any], pieces: AsyncIterator[Any], first: asyncio.Future[Any]) -> None:
         self.speaking = speaking
         self._pieces = pieces
         self._first = first
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        if self._first is not _END:
-            yield self._first
+        if (word := await self._first) is not _END:
+            yield word
             async for piece in self._pieces:
                 if piece is not None:
                     yield piece
@@ -88,26 +93,30 @@ class Stream:
 
 
 async def stream(service: Service, request: Request, call: Call[Any]) -> Stream:
-    """Start a call that streams and wait for its first word; None is no word. Raises as `outcome` does."""
+    """Start a call that streams and wait for its first word; None is no word. Raises as `outcome` does.
+
+    Until then an error is a status. After `EVERY` seconds the stream begins without, to be kept alive.
+    """
     place = await service.line.take(gone=Leaving(request))
-    speaking = Speaking(_holding(place, call), pool=service.speakers)
+    speaking = Speaking(_holding(place, call), pool=service.speakers, ended=service.stopping)
     pieces = aiter(speaking)
     word = asyncio.ensure_future(_word(pieces))
     left = asyncio.ensure_future(Leaving(request))
     either: set[asyncio.Future[Any]] = {word, left}
     try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, timeout=EVERY, return_when=asyncio.FIRST_COMPLETED)
+        left_first = left.done() and not word.done()
     except asyncio.CancelledError:
         speaking.stop()
         raise
     finally:
         left.cancel()
-    if not word.done():
+    if left_first:
         speaking.stop()
         word.cancel()
         raise Gone
-    started = Stream(speaking, pieces, word.result())
-    if word.result() is _END:
+    started = Stream(speaking, pieces, word)
+    if word.done() and word.result() is _END:
         await started.result()
     return started
 
@@ -144,8 +153,8 @@ async def guarded(events: AsyncIterator[Event], *, failure: Callable[[Exception]
 
 
 async def until_done(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The events of a stream with OpenAI's end mark."""
-    async for event in guarded(events, failure=lambda error: data(error_body(error))):
+    """The events of a stream, kept alive, with OpenAI's end mark."""
+    async for event in beating(guarded(events, failure=lambda error: data(error_body(error)))):
         yield event
     yield DONE
 

@@ -55,7 +55,14 @@ def grounding(written: Written) -> Grounding:
     """The extension field."""
     answer = written.answer
     if answer is None:
-        return {"citations": [], "abstained": False, "variant": None, "trace": written.trace, "passages": []}
+        return {
+            "citations": [],
+            "abstained": False,
+            "variant": None,
+            "trace": written.trace,
+            "passages": [],
+            "ignored": [],
+        }
     return {
         "citations": [
             {"n": c.n, "source": c.source, "span": c.span, "quote": c.quote, "page": c.page} for c in answer.citations
@@ -64,6 +71,7 @@ def grounding(written: Written) -> Grounding:
         "variant": answer.variant,
         "trace": answer.trace,
         "passages": _passages(answer),
+        "ignored": list(written.ignored),
     }
 
 

@@ -12,10 +12,12 @@ from gatewheel.kernel.nouns import Caller, Document
 from gatewheel.serve import fault
 from gatewheel.serve.access import may
 from gatewheel.serve.fault import Fault
+from gatewheel.serve.line import Gone
 from gatewheel.serve.service import Service, service
+from gatewheel.serve.speaking import Say
 from gatewheel.serve.v1 import flow, names, replies
 from gatewheel.serve.v1.content import INTEGRAL, OPEN, Words
-from gatewheel.serve.v1.embeddings import encoded
+from gatewheel.serve.v1.embeddings import encoded, refuse_much
 from gatewheel.serve.v1.shapes import RankedShape, RerankShape
 
 if TYPE_CHECKING:
@@ -60,10 +62,13 @@ async def create(
     if not body.query.strip():
         raise Fault(400, "query: is empty", code="invalid_value", param="query")
     texts = [one if isinstance(one, str) else one.text for one in body.documents]
+    refuse_much([body.query], "query")
+    refuse_much(texts, "documents")
 
-    def rank() -> RerankShape:
-        chunks, owners = _chunks(at.project.parts, texts)
-        vectors, tokens = encoded(at, caller, named.name, at.project.parts.encoder, [body.query, *chunks])
+    def rank(say: Say) -> RerankShape:
+        chunks, owners = _chunks(at.project.parts, texts, say)
+        encoder = at.project.parts.encoder
+        vectors, tokens = encoded(at, caller, named.name, [body.query, *chunks], encoder=encoder, say=say)
         scores = [0.0] * len(texts)
         for owner, cosine in zip(owners, (vectors[1:] @ vectors[0]).tolist(), strict=True):
             scores[owner] = max(scores[owner], min(1.0, cosine))
@@ -74,14 +79,16 @@ async def create(
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         }
 
-    return flow.reply(await flow.outcome(at, request, lambda _: rank()))
+    return flow.reply(await flow.outcome(at, request, rank))
 
 
-def _chunks(parts: Parts, texts: list[str]) -> tuple[list[str], list[int]]:
-    """The chunks of all texts, and for each the number of its text."""
+def _chunks(parts: Parts, texts: list[str], say: Say) -> tuple[list[str], list[int]]:
+    """The chunks of all texts, and for each the number of its text. Raises Gone when `say` tells to stop."""
     chunks: list[str] = []
     owners: list[int] = []
     for number, text in enumerate(texts):
+        if say(None):
+            raise Gone
         document = Document(source=str(number), text=text, format="text")
         for chunk in parts.chunker.split(document, tokens=parts.encoder):
             chunks.append(text[chunk.start : chunk.end])

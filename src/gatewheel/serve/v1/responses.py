@@ -12,10 +12,10 @@ from gatewheel.kernel.nouns import Caller, Message
 from gatewheel.serve import fault
 from gatewheel.serve.access import may
 from gatewheel.serve.fault import Fault
+from gatewheel.serve.heartbeat import beating
 from gatewheel.serve.service import Service, service
 from gatewheel.serve.v1 import flow, names, remembered
 from gatewheel.serve.v1.asking import Then, ask, asking
-from gatewheel.serve.v1.names import Named
 from gatewheel.serve.v1.remembered import Remembered
 from gatewheel.serve.v1.responses_events import events
 from gatewheel.serve.v1.responses_reply import Draft, conversation, finished, spoken
@@ -39,7 +39,6 @@ async def create(body: ResponsesRequest, request: Request, at: At, caller: Asker
     """OpenAI's responses. Without `store` and `previous_response_id` nothing is kept between two requests."""
     config = at.project.config
     named = names.writer(config, body.model)
-    _refuse_instructions(named, body)
     before = await _before(at, caller, body)
     given = turns(body.input)
     asked = plan(config, named, conversation(before, given, body.instructions), wishes(body))
@@ -47,7 +46,7 @@ async def create(body: ResponsesRequest, request: Request, at: At, caller: Asker
     then = _remember(at, caller, draft, (*before, *given)) if draft.store else None
     if body.stream:
         source = await asking(at, request, caller, asked, then=then)
-        return flow.EventStream(events(draft, source), source=source)
+        return flow.EventStream(beating(events(draft, source)), source=source)
     written = await ask(at, request, caller, asked, then=then)
     return flow.reply(finished(draft, written[0]), trace=written[0].trace)
 
@@ -95,13 +94,6 @@ async def _find(at: Service, caller: Caller, response: str, *, param: str) -> Re
 def _unknown(response: str, *, param: str) -> Fault:
     cure = "it was not stored, was deleted, or belongs to another key; send the turns as input"
     return Fault(404, f"no response '{response[:80]}'; {cure}", code="response_not_found", param=param)
-
-
-def _refuse_instructions(named: Named, body: ResponsesRequest) -> None:
-    if body.instructions and named.kind == "app":
-        cure = f"put them into the prompt of [app.{named.table}], or ask a model such as 'chat'"
-        message = f"instructions: '{named.name}' has a prompt of its own; {cure}"
-        raise Fault(400, message, code="unsupported_parameter", param="instructions")
 
 
 def _remember(at: Service, caller: Caller, draft: Draft, messages: tuple[Message, ...]) -> Then:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from gatewheel.kernel.nouns import Message, ToolCall
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.v1.chat_request import TOOL_NAME, choose
-from gatewheel.serve.v1.content import INTEGRAL, OPEN, Content, Words, refuse, text_of
+from gatewheel.serve.v1.content import INTEGRAL, ITEMS, OPEN, TOOLS, Content, Words, refuse, text_of
 from gatewheel.serve.v1.wishes import Wishes
 
 LOGPROBS = "message.output_text.logprobs"
@@ -69,7 +69,7 @@ def _known_items(items: Any) -> Any:
 
 
 Item = Turn | CallItem | OutputItem | ReasoningItem
-Input = Annotated[Words | Annotated[list[Item], Field(min_length=1)], BeforeValidator(_known_items)]
+Input = Annotated[Words | Annotated[list[Item], Field(min_length=1, max_length=ITEMS)], BeforeValidator(_known_items)]
 
 
 class FunctionTool(BaseModel):
@@ -125,7 +125,7 @@ class ResponsesRequest(BaseModel):
     top_logprobs: Annotated[int, Field(ge=0, le=20), INTEGRAL] | None = None
     include: list[str] | None = Field(None, description=f"`{LOGPROBS}`; others bring nothing.")
     text: Text | None = None
-    tools: list[FunctionTool] | None = None
+    tools: list[FunctionTool] | None = Field(None, max_length=TOOLS)
     tool_choice: Literal["none", "auto", "required"] | NamedFunction | None = None
     parallel_tool_calls: bool | None = Field(None, description="Accepted: a turn calls one tool at most.")
     truncation: Literal["disabled"] | None = None
@@ -177,7 +177,13 @@ def wishes(body: ResponsesRequest) -> Wishes:
         schema=_schema(body.text.format if body.text else None),
         tools=tuple(tools),
         must_call=must,
-        fields={"max_tokens": "max_output_tokens", "response_format": "text.format", "logprobs": "top_logprobs"},
+        fields={
+            "max_tokens": "max_output_tokens",
+            "response_format": "text.format",
+            "logprobs": "top_logprobs",
+            "messages": "input",
+            "system": "instructions" if body.instructions else "system",
+        },
     )
 
 

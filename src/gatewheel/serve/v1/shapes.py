@@ -32,13 +32,14 @@ class Retrieved(TypedDict):
 
 
 class Grounding(TypedDict):
-    """What lies behind an answer: for a plain model only its trace."""
+    """What lies behind an answer: for a plain model only its trace. `ignored`: fields that an app left aside."""
 
     citations: list[Cited]
     abstained: bool
     variant: str | None
     trace: str | None
     passages: list[Retrieved]
+    ignored: list[str]
 
 
 class Likely(TypedDict):

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gatewheel.kernel.config import Config
+from gatewheel.kernel.config import Config, references
+from gatewheel.kernel.config import named as named_by
 from gatewheel.kernel.nouns import Message
 from gatewheel.kernel.ports import Decoding
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.v1.names import Named
 from gatewheel.serve.v1.writing import WHOLE, Asked
 
+CHARACTERS = 16  # to a token: no text of a language comes near, and no prompt with more fits
 SEED_BITS = 0x7FFF_FFFF  # engines take 31 bits, and -1 means any to some
 
 
@@ -40,8 +42,13 @@ class Wishes:
 def plan(config: Config, named: Named, messages: tuple[Message, ...], wishes: Wishes) -> Asked:
     """What is to be written. Raises Fault 400 for wishes that contradict one another or cannot be honoured."""
     _contradictions(wishes)
+    _refuse_long(config, named, messages, wishes)
+    ignored: tuple[str, ...] = ()
     if named.kind == "app":
-        _refuse_for_app(config, named, messages, wishes)
+        _refuse_for_app(named, wishes)
+        ignored = _ignored(config, named, messages, wishes)
+        messages = tuple(message for message in messages if message.role != "system")
+        _refuse_turns(named, messages)
         decodings = [Decoding(schema=wishes.schema)]
     else:
         decodings = [_decoding(wishes, number) for number in range(wishes.n)]
@@ -51,6 +58,7 @@ def plan(config: Config, named: Named, messages: tuple[Message, ...], wishes: Wi
         decodings=tuple(decodings),
         must_call=wishes.must_call,
         asked_for=wishes.called("tools" if wishes.tools else "response_format"),
+        ignored=ignored,
     )
 
 
@@ -79,19 +87,30 @@ def _contradictions(wishes: Wishes) -> None:
         raise _unsupported(wishes.called("logprobs"), "not together with tools; leave it out")
 
 
-def _refuse_for_app(config: Config, named: Named, messages: tuple[Message, ...], wishes: Wishes) -> None:
-    """An application writes as its variant says, or the variant in its trace would not be what answered."""
-    settings: Any = config.table("app", named.table).settings
-    own, table = f"'{named.name}' answers as its variant says", f"[app.{named.table}]"
-    for name, wish, has in (("temperature", wishes.temperature, settings.temperature), ("top_p", wishes.top_p, 1.0)):
-        if wish is not None and wish != has:
-            cure = f"leave it out, or change {table}" if name == "temperature" else "leave it out"
-            raise _unsupported(wishes.called(name), f"{own}, with {has:g}; {cure}")
-    if wishes.max_tokens is not None and wishes.max_tokens < settings.max_tokens:
-        cure = f"leave it out, or change {table}"
-        raise _unsupported(wishes.called("max_tokens"), f"{own}, in at most {settings.max_tokens} tokens; {cure}")
-    if wishes.seed is not None and settings.temperature > 0 and wishes.seed != settings.seed:
-        raise _unsupported("seed", f"{own}, with {settings.seed}; leave it out, or change {table}")
+def _refuse_long(config: Config, named: Named, messages: tuple[Message, ...], wishes: Wishes) -> None:
+    """Before it takes a place: what is far beyond the context would keep an engine busy to find that out."""
+    settings: Any = config.table(named.kind, named.table).settings
+    most = CHARACTERS * _context(config, settings.model if named.kind == "app" else named.table)
+    has = sum(len(one.content) + sum(len(call.arguments) for call in one.tool_calls) for one in messages)
+    if has > most > 0:
+        name = wishes.called("messages")
+        message = (
+            f"{name}: {has} characters, and the context of '{named.name}' holds {most} at the very most; send less"
+        )
+        raise Fault(400, message, code="context_length_exceeded", param=name)
+
+
+def _context(config: Config, model: str) -> int:
+    """Tokens that a model has room for, as its table says, without loading it; 0 for one that is made of none."""
+    settings: Any = config.table("model", model).settings
+    if own := getattr(settings, "context_length", 0):
+        return int(own)
+    behind = [name for key in references(settings) for name in named_by(settings, key)]
+    return max((_context(config, name) for name in behind), default=0)
+
+
+def _refuse_for_app(named: Named, wishes: Wishes) -> None:
+    """What would change the shape of its answer, or its text without a word in the answer."""
     for name, wished in {
         "stop": wishes.stop,
         "n": wishes.n != 1,
@@ -99,14 +118,28 @@ def _refuse_for_app(config: Config, named: Named, messages: tuple[Message, ...],
         "tools": wishes.tools,
     }.items():
         if wished:
-            raise _unsupported(wishes.called(name), f"{own}; leave it out, or ask a model such as 'chat'")
-    _refuse_turns(named, messages)
+            cure = "leave it out, or ask a model such as 'chat'"
+            raise _unsupported(wishes.called(name), f"'{named.name}' answers as its variant says; {cure}")
+
+
+def _ignored(config: Config, named: Named, messages: tuple[Message, ...], wishes: Wishes) -> tuple[str, ...]:
+    """What ordinary chat windows send along and an application leaves aside, by its names in the request.
+
+    An application writes as its variant says, or the variant in its trace would not be what answered.
+    """
+    settings: Any = config.table("app", named.table).settings
+    other_seed = wishes.seed is not None and settings.temperature > 0 and wishes.seed != settings.seed
+    left = {
+        "temperature": wishes.temperature not in (None, settings.temperature),
+        "top_p": wishes.top_p not in (None, 1.0),
+        "max_tokens": wishes.max_tokens is not None and wishes.max_tokens < settings.max_tokens,
+        "seed": other_seed,
+        "system": any(message.role == "system" for message in messages),
+    }
+    return tuple(wishes.called(name) for name, so in left.items() if so)
 
 
 def _refuse_turns(named: Named, messages: tuple[Message, ...]) -> None:
-    if any(message.role == "system" for message in messages):
-        cure = f"put it into the prompt of [app.{named.table}], or ask a model such as 'chat'"
-        raise _unsupported("messages", f"'{named.name}' has a prompt of its own and takes no system message; {cure}")
     if any(message.role == "tool" or message.tool_calls for message in messages):
         raise _unsupported("messages", f"'{named.name}' knows no tools; leave their messages out")
     if not messages or messages[-1].role != "user":

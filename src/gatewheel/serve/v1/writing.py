@@ -29,7 +29,8 @@ _MARKER = re.compile(r"\s*\[\d+\]")
 class Asked:
     """What is wanted: a conversation, and a decoding for each choice. `must_call`: one of the tools has to be called.
 
-    `asked_for` names the fields behind schema and tools, for the message when the model does not manage.
+    `asked_for` names the fields behind schema and tools, for the message when the model does not manage; `ignored`
+    are those that were left aside.
     """
 
     named: Named
@@ -37,6 +38,7 @@ class Asked:
     decodings: tuple[Decoding, ...]
     must_call: bool = False
     asked_for: str = "response_format"
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +62,7 @@ class Written:
     trace: str | None = None
     answer: Answer | None = None
     refused: bool = False
+    ignored: tuple[str, ...] = ()
 
 
 def write(project: Project, asked: Asked, *, say: Say) -> list[Written]:
@@ -88,7 +91,7 @@ def call(project: Project, asked: Asked, decoding: Decoding, *, index: int, say:
         messages, wanted = _must_call(messages, decoding)
 
     def on_text(piece: str) -> bool:
-        return say(None if asked.must_call else Piece(index=index, text=piece))
+        return say(None if asked.must_call or not piece else Piece(index=index, text=piece))
 
     done = complete(
         project.parts,
@@ -134,6 +137,7 @@ def ground(project: Project, asked: Asked, decoding: Decoding, *, index: int, sa
         trace=answer.trace,
         answer=answer,
         refused=refused,
+        ignored=asked.ignored,
     )
 
 

@@ -13,6 +13,7 @@ $("login").addEventListener("submit", async (event) => {
   $("problem").textContent = "";
   try {
     await post("/api/session", { key: $("key").value.trim() });
+    sessionStorage.clear(); // answers that another key was given in this tab
     location.replace(target());
   } catch (error) {
     $("problem").textContent = error.message;
