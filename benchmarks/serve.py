@@ -33,6 +33,7 @@ from report import Table, parser, show
 HERE = Path(__file__).parent
 SLOTS = 8
 TOKENS = 64
+PLAIN = "llama.cpp without its prompt cache"  # as Gatewheel runs it: the same question gets the same answer
 BARE = """
 import sys, time
 import xllamacpp
@@ -65,10 +66,10 @@ def main() -> None:
         for _ in range(given.rounds):
             for clients in (1, given.clients):
                 for name, url in servers.items():
-                    found = asyncio.run(_short(url, clients, given.requests))
+                    found = asyncio.run(_short(url, clients, given.requests, cached=name != PLAIN))
                     latencies.setdefault((name, clients), []).extend(found)
             for name, url in servers.items():
-                speeds[name].append(asyncio.run(_long(url, SLOTS)))
+                speeds[name].append(asyncio.run(_long(url, SLOTS, cached=name != PLAIN)))
     show(_tables(given, latencies, speeds), as_json=given.json)
 
 
@@ -82,10 +83,13 @@ def _tables(
         middle, late = _milliseconds(found, 50), _milliseconds(found, 99)
         added = (middle - _milliseconds(bare, 50), late - _milliseconds(bare, 99))
         table.rows.append([name, clients, *(f"{value:.1f}" for value in (middle, late, *added))])
-    flow = Table(title=f"{SLOTS} streams of {TOKENS} tokens", columns=("server", "tokens/s", "÷ bare"))
+    flow = Table(
+        title=f"{SLOTS} streams of {TOKENS} tokens", columns=("server", "tokens/s", "÷ bare", "÷ bare without cache")
+    )
     for name, rates in speeds.items():
         middle = statistics.median(rates)
-        flow.rows.append([name, f"{middle:.1f}", f"{middle / statistics.median(speeds['llama.cpp alone']):.2f}"])
+        ratios = (f"{middle / statistics.median(speeds[bare]):.2f}" for bare in ("llama.cpp alone", PLAIN))
+        flow.rows.append([name, f"{middle:.1f}", *ratios])
     return [table, flow]
 
 
@@ -108,7 +112,13 @@ def _start(stack: contextlib.ExitStack) -> dict[str, str]:
     stack.enter_context(
         _process([litellm, "--config", str(configuration), "--port", str(proxy), "--host", "127.0.0.1"])
     )
-    servers = {"llama.cpp alone": bare, "Gatewheel": inside, "Gatewheel in front": front, "LiteLLM in front": proxy}
+    servers = {
+        "llama.cpp alone": bare,
+        PLAIN: bare,
+        "Gatewheel": inside,
+        "Gatewheel in front": front,
+        "LiteLLM in front": proxy,
+    }
     urls = {name: f"http://127.0.0.1:{port}/v1/chat/completions" for name, port in servers.items()}
     for url in urls.values():
         _wait(url)
@@ -125,7 +135,9 @@ def _gatewheel(stack: contextlib.ExitStack, port: int, model: str) -> contextlib
 
 @contextlib.contextmanager
 def _process(command: list[str]) -> Iterator[None]:
-    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    # LiteLLM refuses to start without a key of its own, even on loopback
+    open_proxy = {"LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}
+    environment = os.environ | {"OMP_NUM_THREADS": "2", "OPENAI_API_KEY": "none"} | open_proxy
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     try:
         yield
@@ -140,7 +152,7 @@ def _wait(url: str) -> None:
     until = time.monotonic() + 120
     while time.monotonic() < until:
         with contextlib.suppress(httpx.HTTPError):
-            if httpx.post(url, json=_request(1), timeout=60).status_code == 200:
+            if httpx.post(url, json=_request(1), timeout=20).status_code == 200:
                 return
         time.sleep(0.5)
     raise SystemExit(f"{url} does not answer")
@@ -156,14 +168,14 @@ def _request(tokens: int, *, stream: bool = False) -> dict[str, Any]:
     }
 
 
-async def _short(url: str, clients: int, requests: int) -> list[float]:
+async def _short(url: str, clients: int, requests: int, cached: bool) -> list[float]:
     found: list[float] = []
     async with httpx.AsyncClient(timeout=120, limits=httpx.Limits(max_connections=clients)) as client:
 
         async def one_after_another() -> None:
             for _ in range(max(1, requests // clients)):
                 began = time.perf_counter()
-                reply = await client.post(url, json=_request(1))
+                reply = await client.post(url, json=_request(1) | ({} if cached else {"cache_prompt": False}))
                 reply.raise_for_status()
                 found.append(time.perf_counter() - began)
 
@@ -171,13 +183,15 @@ async def _short(url: str, clients: int, requests: int) -> list[float]:
     return found
 
 
-async def _long(url: str, clients: int) -> float:
+async def _long(url: str, clients: int, cached: bool) -> float:
     """Tokens a second of all streams together."""
     async with httpx.AsyncClient(timeout=300, limits=httpx.Limits(max_connections=clients)) as client:
 
         async def one() -> int:
             pieces = 0
-            async with client.stream("POST", url, json=_request(TOKENS, stream=True)) as reply:
+            async with client.stream(
+                "POST", url, json=_request(TOKENS, stream=True) | ({} if cached else {"cache_prompt": False})
+            ) as reply:
                 reply.raise_for_status()
                 async for line in reply.aiter_lines():
                     pieces += line.startswith("data:") and '"content":' in line
