@@ -15,7 +15,6 @@ import uvicorn
 import gatewheel as gw
 from awaiting import eventually
 from gatewheel.loop.project import Project
-from gatewheel.models import llamacpp
 from gatewheel.serve import app as application
 from gatewheel.serve.service import Service
 
@@ -65,7 +64,7 @@ def make_project(folder: Path, *, serve: str = "", model: str = "", more: str = 
     """An ingested project; `serve`, `model` and `more` are lines of its file."""
     project = gw.init(folder)
     project.close()
-    if "parallel" in llamacpp.Settings.model_fields and "parallel" not in model:
+    if "parallel" not in model:
         model = f"parallel = 4\n{model}"
     (folder / "gatewheel.toml").write_text(TOML.format(serve=serve, model=model) + more, encoding="utf-8")
     for name, text in DOCUMENTS.items():

@@ -16,8 +16,8 @@ import uvicorn
 
 from awaiting import eventually
 from gatewheel.ops import keys
-from gatewheel.serve import heartbeat, patience
-from gatewheel.serve.v1 import embeddings, flow
+from gatewheel.serve import flow, heartbeat, patience
+from gatewheel.serve.v1 import embeddings
 from serving import Served
 from silent_server import silent
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gatewheel.kernel import catalog
 from gatewheel.kernel.config import Table, validate
 from gatewheel.loop.project import Project
 
@@ -34,7 +33,4 @@ def _shared(table: Table, slots: int) -> dict[str, Any]:
         return {}
     # as the file said it, since a default may be one thing here and another there
     said = {key: getattr(table.settings, key) for key in table.settings.model_fields_set}
-    known = catalog.load("model", SHARED).Settings.model_fields
-    if "parallel" in known and "parallel" not in said:
-        said["parallel"] = slots
-    return {"use": SHARED, **said}
+    return {"use": SHARED, "parallel": slots, **said}

@@ -53,7 +53,7 @@ MEANINGS = {
     403: "The key may not do this.",
     404: "There is no such thing, or the key may not see it.",
     409: "It is not in a state in which this can be done.",
-    413: "The body is larger than `[serve] max_body_mb`.",
+    413: "The body is larger than `[serve] max_json_mb`, or `max_body_mb` for an upload.",
     429: "Too many at once, or the key's limit is reached; `Retry-After` says when to come back.",
     502: "The model's endpoint failed.",
     503: "A part that is needed is not there or not yet ready, or the store cannot be used.",

@@ -18,13 +18,12 @@ from gatewheel.loop.project import Project
 from gatewheel.rag.answer import Listener
 from gatewheel.rag.output import Checked
 from gatewheel.rag.question import Question, clean
-from gatewheel.serve import fault
+from gatewheel.serve import fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.api import events
 from gatewheel.serve.api.wire import Words, missing, refusals
 from gatewheel.serve.service import Service, service
 from gatewheel.serve.speaking import Say
-from gatewheel.serve.v1 import flow
 
 router = APIRouter(prefix="/api", tags=["ask"])
 TURNS = 200  # of a conversation; retrieval looks back at four

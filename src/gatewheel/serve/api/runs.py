@@ -19,12 +19,12 @@ from gatewheel.kernel.config import STATE_FOLDER
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Caller
 from gatewheel.ops import keys
+from gatewheel.serve import flow
 from gatewheel.serve.access import may
 from gatewheel.serve.api import events
 from gatewheel.serve.api.wire import Words, missing, refusals
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.service import Service, service
-from gatewheel.serve.v1 import flow
 
 router = APIRouter(prefix="/api", tags=["runs"])
 LOOK = 0.25  # seconds between two looks at a run that somebody follows

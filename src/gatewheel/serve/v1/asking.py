@@ -7,9 +7,9 @@ from collections.abc import Callable
 from fastapi import Request
 
 from gatewheel.kernel.nouns import Caller
+from gatewheel.serve import flow
 from gatewheel.serve.service import Service
 from gatewheel.serve.speaking import Say
-from gatewheel.serve.v1 import flow
 from gatewheel.serve.v1.writing import Asked, Written, write
 
 Then = Callable[[list[Written]], object]

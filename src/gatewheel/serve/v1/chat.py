@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from gatewheel.kernel.nouns import Caller
-from gatewheel.serve import fault
+from gatewheel.serve import fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.service import Service, service
-from gatewheel.serve.v1 import flow, names, replies
+from gatewheel.serve.v1 import names, replies
 from gatewheel.serve.v1.asking import ask, asking
 from gatewheel.serve.v1.chat_request import ChatRequest, turns, wishes
 from gatewheel.serve.v1.shapes import ChatShape, ChoiceShape

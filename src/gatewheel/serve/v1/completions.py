@@ -12,10 +12,10 @@ from pydantic import BaseModel, Field, model_validator
 from starlette.responses import Response
 
 from gatewheel.kernel.nouns import Caller, Message, TokenLogprob
-from gatewheel.serve import fault
+from gatewheel.serve import fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.service import Service, service
-from gatewheel.serve.v1 import flow, names, replies
+from gatewheel.serve.v1 import names, replies
 from gatewheel.serve.v1.asking import ask, asking
 from gatewheel.serve.v1.chat_request import REFUSED as CHAT_REFUSED
 from gatewheel.serve.v1.chat_request import StreamOptions

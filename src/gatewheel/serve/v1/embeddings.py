@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field, model_validator
 from starlette.responses import Response
 
 from gatewheel.kernel.nouns import Caller, Usage
-from gatewheel.serve import fault
+from gatewheel.serve import fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.line import Gone
 from gatewheel.serve.service import Service, service
 from gatewheel.serve.speaking import Say
-from gatewheel.serve.v1 import flow, names
+from gatewheel.serve.v1 import names
 from gatewheel.serve.v1.content import INTEGRAL, OPEN, Words
 from gatewheel.serve.v1.shapes import EmbeddingShape, EmbeddingsShape, EmbeddingUsage
 

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from gatewheel.serve import fault
+from gatewheel.serve import fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.service import Service, service
-from gatewheel.serve.v1 import flow, names
+from gatewheel.serve.v1 import names
 from gatewheel.serve.v1.shapes import ModelShape, ModelsShape
 
 router = APIRouter(dependencies=[Depends(may("ask"))])

@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from gatewheel.kernel.nouns import Caller, Document
-from gatewheel.serve import fault
+from gatewheel.serve import fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.line import Gone
 from gatewheel.serve.service import Service, service
 from gatewheel.serve.speaking import Say
-from gatewheel.serve.v1 import flow, names, replies
+from gatewheel.serve.v1 import names, replies
 from gatewheel.serve.v1.content import INTEGRAL, OPEN, Words
 from gatewheel.serve.v1.embeddings import encoded, refuse_much
 from gatewheel.serve.v1.shapes import RankedShape, RerankShape

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from gatewheel.kernel.nouns import Caller, Message
-from gatewheel.serve import fault
+from gatewheel.serve import fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.heartbeat import beating
 from gatewheel.serve.service import Service, service
-from gatewheel.serve.v1 import flow, names, remembered
+from gatewheel.serve.v1 import names, remembered
 from gatewheel.serve.v1.asking import Then, ask, asking
 from gatewheel.serve.v1.remembered import Remembered
 from gatewheel.serve.v1.responses_events import events

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from gatewheel.serve.v1 import flow
+from gatewheel.serve import flow
 from gatewheel.serve.v1.responses_reply import Draft, failed, file_citations, finished, items, message, part, started
 from gatewheel.serve.v1.writing import Piece, Written
 
