@@ -115,10 +115,24 @@ def test_a_server_that_is_too_busy_is_asked_again_as_it_wishes() -> None:
         (stream(chunk(content="Par"), done=False), "broke off before the answer was complete"),
         (Reply(headers={"Content-Type": "text/event-stream"}, body=b"data: {not json\n\n"), "no chat completion"),
         (stream({"hello": "world"}), "is no chunk"),
+        (stream(chunk() | {"choices": ["Paris"]}), "is no chunk"),
+        (stream(chunk() | {"choices": [{"delta": {"content": 7}}]}), "is no chunk"),
         (stream(chunk(content="a") | {"choices": [ODD_LOGPROBS]}), "log-probabilities in another shape"),
         (stream({"error": {"message": "out of memory", "code": 500}}), "out of memory"),
     ],
-    ids=["429", "401", "404", "500", "truncated", "not-json", "no-chunk", "odd-logprobs", "error-in-stream"],
+    ids=[
+        "429",
+        "401",
+        "404",
+        "500",
+        "truncated",
+        "not-json",
+        "no-chunk",
+        "odd-choice",
+        "odd-delta",
+        "odd-logprobs",
+        "error-in-stream",
+    ],
 )
 def test_a_fault_of_the_endpoint_is_one_clear_line(reply: Reply, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
@@ -142,9 +156,14 @@ def test_a_refused_connection_names_the_address() -> None:
 # --- keys
 
 
-def test_a_key_is_sent_but_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "reply",
+    [refusal(401, f"Incorrect API key: {KEY}"), stream({"error": {"message": f"{KEY} has no quota"}})],
+    ids=["refused", "in-the-stream"],
+)
+def test_a_key_is_sent_but_never_shown(reply: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
-    with serve([refusal(401, f"Incorrect API key: {KEY}")]) as endpoint:
+    with serve([reply]) as endpoint:
         model = make(endpoint.url, api_key_env="MY_KEY")
         with pytest.raises(ModelError) as caught:
             model.chat(ASK, decoding=Decoding())

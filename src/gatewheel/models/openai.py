@@ -183,6 +183,10 @@ class Endpoint:
             return received
         except CancelledError:
             raise self._closed() from None
+        except ModelError as error:
+            fault, key = error, self._calls.key
+            if key not in error.what:
+                raise
         except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
             settings, key = self._settings, self._calls.key
             fault = complain(

@@ -6,6 +6,7 @@ A blocking read hears nothing but the socket, so whoever left would hold a place
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
 from collections.abc import Generator
@@ -37,22 +38,29 @@ class Calls:
         """The secret that is sent."""
         return self._client.api_key
 
-    def chunks(self, body: dict[str, Any]) -> Generator[Any]:
+    def chunks(self, body: dict[str, Any]) -> Generator[dict[str, Any] | None]:
         """The chunks of one completion, and None whenever none came for `PAUSE` seconds.
 
-        Closing it ends the request. Raises what the client raises, CancelledError when `close` was called.
+        Closing it ends the request. Raises what the client raises, CancelledError when `close` was called, and
+        ValueError for a line that is no JSON. The lines are server-sent events: a field and its value.
         """
         heard: SimpleQueue[Any] = SimpleQueue()
         reading = asyncio.run_coroutine_threadsafe(self._read(body, heard), _shared_loop())
         self._under_way.add(reading)
         reading.add_done_callback(lambda _: heard.put(_END))
+        reading.add_done_callback(self._under_way.discard)
         try:
-            while (chunk := _next(heard)) is not _END:
-                yield chunk
+            while (line := _next(heard)) is not _END:
+                if line is None:
+                    yield None
+                elif line.startswith("data:"):
+                    if (said := line[5:].strip()) == "[DONE]":
+                        return  # what is read on is the end of the body, so that the connection serves again
+                    yield json.loads(said)
             reading.result()
-        finally:
+        except BaseException:
             reading.cancel()
-            self._under_way.discard(reading)
+            raise
 
     def close(self) -> None:
         """End what is under way and let go of the connections."""
@@ -63,9 +71,11 @@ class Calls:
             asyncio.run_coroutine_threadsafe(self._client.close(), _shared_loop()).result(CLOSING)
 
     async def _read(self, body: dict[str, Any], heard: SimpleQueue[Any]) -> None:
-        async with await self._client.chat.completions.create(**body) as stream:
-            async for chunk in stream:
-                heard.put(chunk)
+        # to its end or to a cancellation at its innermost wait: a generator that is left in the middle would be
+        # finished by whichever thread collects the garbage
+        async with self._client.chat.completions.with_streaming_response.create(**body) as response:
+            async for line in response.iter_lines():
+                heard.put(line)
 
 
 def _next(heard: SimpleQueue[Any]) -> Any:

@@ -6,16 +6,13 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from gatewheel.kernel.errors import ModelError
 from gatewheel.kernel.nouns import Message, TokenLogprob, ToolCall
 from gatewheel.kernel.ports import Decoding, OnText
 from gatewheel.models import logprobs
 from gatewheel.models.stream import Writer
-
-if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletionChunk
 
 _PASSING = (408, 409, 425)  # timeout, conflict, too early: those besides 429 and 5xx that are worth another try
 _SERVER_STOPS = 4  # OpenAI takes no more; the others are looked for on our side
@@ -94,16 +91,15 @@ def with_repair(messages: Sequence[Message], text: str, wrong: str) -> list[Mess
     return [*messages, Message(role="assistant", content=text), Message(role="user", content=asked)]
 
 
-def read_stream(
-    chunks: Iterable[ChatCompletionChunk | None], *, decoding: Decoding, on_text: OnText | None
-) -> Received:
+def read_stream(chunks: Iterable[Mapping[str, Any] | None], *, decoding: Decoding, on_text: OnText | None) -> Received:
     """Everything a stream carries; at None, when nothing comes, the caller is asked.
 
     Raises ModelError when it ends before the server said that it was done.
     """
     started = time.perf_counter()
     writer = Writer(on_text=on_text, stop=() if decoding.schema is not None else decoding.stop)
-    finish, model, id_, usage, pieces = "", "", "", None, 0
+    finish, model, id_, pieces = "", "", "", 0
+    usage: Mapping[str, int] = {}
     calls: dict[int, dict[str, str]] = {}
     likely: list[TokenLogprob] = []
     for chunk in chunks:
@@ -111,18 +107,17 @@ def read_stream(
             if writer.feed(""):
                 break
             continue
-        _refuse_error(chunk)
-        model, id_, usage = chunk.model or model, chunk.id or id_, chunk.usage or usage
-        for choice in chunk.choices or ():
-            finish = choice.finish_reason or finish
-            for delta in choice.delta.tool_calls or ():
-                _gather(calls, delta)
-            if choice.logprobs and choice.logprobs.content:
-                said = choice.logprobs.to_dict()["content"]
-                likely += logprobs.read(cast("list[dict[str, Any]]", said), top=decoding.logprobs or 0)
-            if choice.delta.content:
+        choices = _choices(chunk)
+        model, id_, usage = chunk.get("model") or model, chunk.get("id") or id_, chunk.get("usage") or usage
+        for choice in choices:
+            finish, delta = choice.get("finish_reason") or finish, choice.get("delta") or {}
+            for piece in delta.get("tool_calls") or ():
+                _gather(calls, piece)
+            if said := (choice.get("logprobs") or {}).get("content"):
+                likely += logprobs.read(said, top=decoding.logprobs or 0)
+            if content := delta.get("content"):
                 pieces += 1
-                writer.feed(choice.delta.content)
+                writer.feed(content)
         if writer.stopped_by:
             break
     writer.finish()
@@ -134,8 +129,8 @@ def read_stream(
         finish=writer.stopped_by or ("tool_calls" if calls else _finish(finish)),
         model=model,
         tool_calls=tuple(ToolCall(**call) for _, call in sorted(calls.items())),
-        input_tokens=usage.prompt_tokens if usage else 0,
-        output_tokens=usage.completion_tokens if usage else pieces,
+        input_tokens=usage.get("prompt_tokens", 0),
+        output_tokens=usage.get("completion_tokens", pieces),
         seconds=time.perf_counter() - started,
         seconds_to_first=writer.seconds_to_first,
         logprobs=logprobs.cut(likely, writer.text),
@@ -190,19 +185,28 @@ def _wire(message: Message) -> dict[str, Any]:
     return wire
 
 
-def _gather(calls: dict[int, dict[str, str]], delta: Any) -> None:
+def _gather(calls: dict[int, dict[str, str]], piece: Mapping[str, Any]) -> None:
     """A call arrives in pieces: its id and name once, its arguments in any number of parts."""
-    call = calls.setdefault(delta.index, {"id": "", "name": "", "arguments": ""})
-    call["id"] = delta.id or call["id"]
-    if delta.function is not None:
-        call["name"] += delta.function.name or ""
-        call["arguments"] += delta.function.arguments or ""
+    call = calls.setdefault(piece.get("index", 0), {"id": "", "name": "", "arguments": ""})
+    function = piece.get("function") or {}
+    call["id"] = piece.get("id") or call["id"]
+    call["name"] += function.get("name") or ""
+    call["arguments"] += function.get("arguments") or ""
 
 
-def _refuse_error(chunk: Any) -> None:
-    if not hasattr(chunk, "choices") or not isinstance(chunk.choices, list):
-        what = f"the endpoint's stream holds something that is no chunk: {str(chunk)[:120]}"
-        raise ModelError(what, retryable=True)
+def _choices(chunk: Any) -> list[dict[str, Any]]:
+    if isinstance(chunk, Mapping) and (error := chunk.get("error")):
+        what = f"the endpoint broke off: {error.get('message') if isinstance(error, Mapping) else error}"
+        raise ModelError(what[:300], retryable=True)
+    choices = chunk.get("choices") if isinstance(chunk, Mapping) else None
+    if not isinstance(choices, list) or not all(map(_is_choice, choices)):
+        raise ModelError(f"the endpoint's stream holds something that is no chunk: {str(chunk)[:120]}", retryable=True)
+    return choices
+
+
+def _is_choice(choice: Any) -> bool:
+    delta = choice.get("delta") or {} if isinstance(choice, Mapping) else None
+    return isinstance(delta, Mapping) and isinstance(delta.get("content") or "", str)
 
 
 def _finish(said: str) -> str:
