@@ -11,23 +11,44 @@ import httpx2
 import pytest
 
 from gatewheel.kernel import runs
-from gatewheel.serve import heartbeat
+from gatewheel.serve import events
 
 
 def test_a_silent_stream_beats_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat, "EVERY", 0.02)
+    monkeypatch.setattr(events, "EVERY", 0.02)
 
     async def slow() -> AsyncIterator[bytes]:
         yield b"one"
         await asyncio.sleep(0.1)
         yield b"two"
 
-    async def heard() -> list[bytes]:
-        return [event async for event in heartbeat.beating(slow())]
+    sent: list[Any] = []
 
-    found = asyncio.run(heard())
-    assert [event for event in found if event != heartbeat.HEARTBEAT] == [b"one", b"two"]
-    assert heartbeat.HEARTBEAT in found
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(events.Events(slow()).stream_response(send))
+    bodies = [message["body"] for message in sent[1:]]
+    assert bodies[0] == b"one"
+    assert bodies[-2:] == [b"two", b""]
+    assert set(bodies[1:-2]) == {events.HEARTBEAT}
+    assert [message["more_body"] for message in sent[1:]] == [True] * (len(bodies) - 1) + [False]
+
+
+def test_a_stream_that_speaks_does_not_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "EVERY", 5.0)
+    sent: list[bytes] = []
+
+    async def quick() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"one"
+            await asyncio.sleep(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+
+    asyncio.run(events.Events(quick()).stream_response(send))
+    assert sent == [b"", *[b"one"] * 20, b""]
 
 
 def test_an_error_in_a_stream_is_not_swallowed() -> None:
@@ -35,12 +56,10 @@ def test_an_error_in_a_stream_is_not_swallowed() -> None:
         yield b"one"
         raise OSError("gone")
 
-    async def heard() -> None:
-        async for _ in heartbeat.beating(broken()):
-            pass
+    async def send(_: Any) -> None: ...
 
     with pytest.raises(OSError, match="gone"):
-        asyncio.run(heard())
+        asyncio.run(events.Events(broken()).stream_response(send))
 
 
 def test_who_follows_a_run_is_let_go_when_the_service_stops(serve: Any) -> None:

@@ -16,7 +16,7 @@ import uvicorn
 
 from awaiting import eventually
 from gatewheel.ops import keys
-from gatewheel.serve import flow, heartbeat, patience
+from gatewheel.serve import events, patience
 from gatewheel.serve.v1 import embeddings
 from serving import Served
 from silent_server import silent
@@ -104,8 +104,7 @@ def test_embeddings_stop_between_two_batches(served: Served) -> None:
 def test_a_stream_that_waits_for_its_first_word_is_kept_alive(
     serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (heartbeat, flow):
-        monkeypatch.setattr(module, "EVERY", 0.1)
+    monkeypatch.setattr(events, "EVERY", 0.1)
     with silent(begun=False) as (url, gone):
         table = f'[model.silent]\nuse = "openai"\nmodel = "m"\nbase_url = "{url}"\ntimeout = 600.0\n'
         office = serve(serve="slots = 1", more=table)

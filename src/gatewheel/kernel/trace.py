@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Select, and_, exists, func, insert, or_, select
@@ -39,6 +39,8 @@ DOCUMENTS = "gen_ai.retrieval.documents"
 INPUT_MESSAGES = "gen_ai.input.messages"
 OUTPUT_MESSAGES = "gen_ai.output.messages"
 ERROR_TYPE = "error.type"
+
+_KEEP = insert(traces)  # with values in it, it would be compiled for every trace
 
 IDENTIFIERS = frozenset({OPERATION, PROVIDER, MODEL, RESPONSE_MODEL, RESPONSE_ID, FINISH, DOCUMENTS, ERROR_TYPE})
 """What names something. Any other text of a span may be what a person, a document or a model wrote."""
@@ -146,10 +148,13 @@ def sampled(trace: str, share: float) -> bool:
 
 def keep(engine: Engine, trace: Trace) -> None:
     """Write a trace. Signs that no database holds, NUL and lone surrogates, become others."""
-    values = {name: getattr(trace, name) for name in Trace.__dataclass_fields__ if name != "spans"}
-    values = {name: _storable(value) for name, value in values.items()}
+    row = {**_fields(trace), "spans": [_fields(span) for span in trace.spans]}
     with engine.begin() as connection:
-        connection.execute(insert(traces).values(**values, spans=[_storable(asdict(span)) for span in trace.spans]))
+        connection.execute(_KEEP, {name: _storable(value) for name, value in row.items()})
+
+
+def _fields(noun: Trace | SpanRecord) -> dict[str, Any]:
+    return {name: getattr(noun, name) for name in noun.__dataclass_fields__}
 
 
 def _storable(value: Any) -> Any:

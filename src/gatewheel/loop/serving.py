@@ -14,7 +14,8 @@ def open_for_serving(project: Project) -> Project:
     """The same project with `[serve] slots` in its models.
 
     A model of `auto` becomes llama.cpp with so many slots, since `auto` measures a single question; one of llama.cpp
-    that does not say `parallel` gets them. What names another engine stays as it is. Raises ConfigError.
+    that does not say `parallel` gets them. Both get a prompt cache: answers written side by side vary in their rounding
+    anyhow. What names another engine stays as it is. Raises ConfigError.
     """
     config = project.config
     slots = config.serve.slots
@@ -33,4 +34,4 @@ def _shared(table: Table, slots: int) -> dict[str, Any]:
         return {}
     # as the file said it, since a default may be one thing here and another there
     said = {key: getattr(table.settings, key) for key in table.settings.model_fields_set}
-    return {"use": SHARED, "parallel": slots, **said}
+    return {"use": SHARED, "parallel": slots, "prompt_cache": True, **said}

@@ -36,6 +36,8 @@ class Settings(BaseModel):
     """`context_length` is at most this many tokens; a model trained for less has its own. `threads = 0`: all cores.
 
     `parallel` calls are written in the same batches, each in a context of its own: n of them take n times the memory.
+    `prompt_cache` keeps what was read of the last prompt in each context, so that the same beginning is not read again.
+    It changes the batches, so the rounding, so now and then a token: the same question may be answered otherwise.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +46,7 @@ class Settings(BaseModel):
     context_length: ContextLength = 4096
     threads: Threads = 0
     parallel: int = Field(1, ge=1, le=256, description="Answers written at once, each in a context of its own.")
+    prompt_cache: bool = Field(False, description="Read the same beginning of a prompt once; answers may vary by it.")
 
 
 def create(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> Model:
@@ -64,6 +67,7 @@ class LlamaCpp:
         self._control_tokens = header.control_tokens
         self._context_length = min(settings.context_length, header.context_length or settings.context_length)
         self._parallel = settings.parallel
+        self._prompt_cache = settings.prompt_cache
         self._slots = threading.BoundedSemaphore(settings.parallel)
         self._counting, self._closing = threading.Lock(), threading.Lock()
         # The server object always listens. A Unix socket in a folder that only this user may enter keeps it off the
@@ -115,6 +119,7 @@ class LlamaCpp:
         reply = _Reply(emit, context_length=self._context_length, top=decoding.logprobs or 0)
         with self._slots:
             request = _request(messages, decoding, context_length=self._context_length)
+            request["cache_prompt"] = self._prompt_cache
             try:
                 self._alive().handle_chat_completions(request, reply.take)
             except ValueError as error:  # a schema that it cannot follow, such as one with a reference to elsewhere
@@ -232,9 +237,6 @@ def _request(messages: list[dict[str, str]], decoding: Decoding, *, context_leng
         "stream": True,
         "timings_per_token": True,
         "return_progress": True,  # a word after each batch of the prompt, at which a caller who left is noticed
-        # a reused prefix changes the batches, so the rounding, so now and then a token: the same question
-        # must get the same answer whatever was asked before
-        "cache_prompt": False,
         **logprobs.ask(decoding),
     }
     if decoding.schema is not None:

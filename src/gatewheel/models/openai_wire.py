@@ -53,7 +53,7 @@ NOTHING = Received(
 def request(
     model: str, messages: Sequence[Message], decoding: Decoding, *, sampling: bool, length_key: str
 ) -> dict[str, Any]:
-    """Arguments of `client.chat.completions.create`. Without `sampling` the model's own temperature holds."""
+    """The body of a request for a chat completion. Without `sampling` the model's own temperature holds."""
     body: dict[str, Any] = {
         "model": model,
         "messages": [_wire(message) for message in messages],

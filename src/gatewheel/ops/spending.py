@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Engine, func, select
@@ -24,13 +25,8 @@ def spend(engine: Engine, key: str, usage: Usage) -> None:
         "output_tokens": usage.output_tokens,
         "dollars": usage.cost or 0.0,
     }
-    added = ("requests", "input_tokens", "output_tokens", "dollars")
-    # one statement, so that two that end at the same moment both count
-    dialect = sqlite if engine.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(spending).values(**row)
-    more = {name: spending.c[name] + statement.excluded[name] for name in added}
     with engine.begin() as connection:
-        connection.execute(statement.on_conflict_do_update(index_elements=["key", "day"], set_=more))
+        connection.execute(_adding(engine.dialect.name), row)
 
 
 def spent_today(engine: Engine, key: str | None = None) -> float:
@@ -48,6 +44,15 @@ def since(engine: Engine, *, days: int) -> list[dict[str, Any]]:
     query = select(spending).where(spending.c.day >= first).order_by(spending.c.day.desc(), spending.c.key)
     with engine.connect() as connection:
         return [dict(row._mapping) for row in connection.execute(query)]
+
+
+@cache  # building it takes ten times as long as running it
+def _adding(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """One statement, so that two that end at the same moment both count."""
+    insert = (sqlite if dialect == "sqlite" else postgresql).insert(spending)
+    added = ("requests", "input_tokens", "output_tokens", "dollars")
+    more = {name: spending.c[name] + insert.excluded[name] for name in added}
+    return insert.on_conflict_do_update(index_elements=["key", "day"], set_=more)
 
 
 def today() -> str:

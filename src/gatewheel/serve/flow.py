@@ -15,12 +15,11 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gatewheel.kernel.errors import GatewheelError
-from gatewheel.serve import fault
-from gatewheel.serve.heartbeat import EVERY, beating
+from gatewheel.serve import events, fault
 from gatewheel.serve.line import Gone, Place
 from gatewheel.serve.service import Service
 from gatewheel.serve.speaking import Say, Speaking
@@ -30,8 +29,6 @@ Result = TypeVar("Result")
 Event = TypeVar("Event")
 Call = Callable[[Say], Result]
 DONE = b"data: [DONE]\n\n"
-STREAMED = {"text/event-stream": {"schema": {"type": "string"}}}
-"""For `content=` of a response that may be a stream."""
 _END = object()
 
 
@@ -95,7 +92,7 @@ class Stream:
 async def stream(service: Service, request: Request, call: Call[Any]) -> Stream:
     """Start a call that streams and wait for its first word; None is no word. Raises as `outcome` does.
 
-    Until then an error is a status. After `EVERY` seconds the stream begins without, to be kept alive.
+    Until then an error is a status. After `events.EVERY` seconds the stream begins without, to be kept alive.
     """
     place = await service.line.take(gone=Leaving(request))
     speaking = Speaking(_holding(place, call), pool=service.speakers, ended=service.stopping)
@@ -104,7 +101,7 @@ async def stream(service: Service, request: Request, call: Call[Any]) -> Stream:
     left = asyncio.ensure_future(Leaving(request))
     either: set[asyncio.Future[Any]] = {word, left}
     try:
-        await asyncio.wait(either, timeout=EVERY, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, timeout=events.EVERY, return_when=asyncio.FIRST_COMPLETED)
         left_first = left.done() and not word.done()
     except asyncio.CancelledError:
         speaking.stop()
@@ -121,12 +118,11 @@ async def stream(service: Service, request: Request, call: Call[Any]) -> Stream:
     return started
 
 
-class EventStream(StreamingResponse):
-    """Server-sent events. When the client goes, the call behind them is stopped."""
+class EventStream(events.Events):
+    """The events of a call. When the client goes, the call is stopped."""
 
-    def __init__(self, events: AsyncIterator[bytes], *, source: Stream) -> None:
-        quiet = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(events, media_type="text/event-stream", headers=quiet)
+    def __init__(self, told: AsyncIterator[bytes], *, source: Stream) -> None:
+        super().__init__(told)
         self._source = source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,18 +139,18 @@ def data(content: Any, *, event: str = "") -> bytes:
     return b"%bdata: %b\n\n" % (head, _json(content))
 
 
-async def guarded(events: AsyncIterator[Event], *, failure: Callable[[Exception], Event]) -> AsyncIterator[Event]:
+async def guarded(told: AsyncIterator[Event], *, failure: Callable[[Exception], Event]) -> AsyncIterator[Event]:
     """The events of a stream; since its status is sent already, an error becomes its last one."""
     try:
-        async for event in events:
+        async for event in told:
             yield event
     except Exception as error:  # noqa: BLE001 - a door
         yield failure(error)
 
 
-async def until_done(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The events of a stream, kept alive, with OpenAI's end mark."""
-    async for event in beating(guarded(events, failure=lambda error: data(error_body(error)))):
+async def until_done(told: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The events of a stream, with OpenAI's end mark."""
+    async for event in guarded(told, failure=lambda error: data(error_body(error))):
         yield event
     yield DONE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import ipaddress
 import logging
 import os
@@ -92,6 +93,7 @@ def serve(
     server = _Server(config, made, patience=settings.closing_seconds + AT_LAST)
     watching = threading.Thread(target=_tell, args=(server, partial(started, made, url(bound))), daemon=True)
     watching.start()
+    threading.Thread(target=_settle, args=(made,), daemon=True).start()
     server.run(sockets=[bound])
     if made.hung.is_set():
         os._exit(0)  # the interpreter would wait for its thread
@@ -127,6 +129,13 @@ def _tell(server: uvicorn.Server, started: Callable[[], None]) -> None:
             return
         pause.wait(0.02)
     started()
+
+
+def _settle(made: Service) -> None:
+    """What is loaded stays; a full collection would go through all of it again, with every request waiting."""
+    made.tried.wait()
+    gc.collect()
+    gc.freeze()
 
 
 def _told(error: OSError, host: str, port: int) -> UserError:

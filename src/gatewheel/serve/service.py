@@ -73,6 +73,6 @@ def _within(seconds: float, call: Callable[[], object]) -> bool:
     return not calling.is_alive()
 
 
-def service(request: Request) -> Service:
-    """The service that a request came to: `Depends(service)`."""
+async def service(request: Request) -> Service:
+    """The service that a request came to: `Depends(service)`. Not sync, or FastAPI would call it in a thread."""
     return cast(Service, request.app.state.service)

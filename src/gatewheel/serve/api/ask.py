@@ -18,9 +18,8 @@ from gatewheel.loop.project import Project
 from gatewheel.rag.answer import Listener
 from gatewheel.rag.output import Checked
 from gatewheel.rag.question import Question, clean
-from gatewheel.serve import fault, flow
+from gatewheel.serve import events, fault, flow
 from gatewheel.serve.access import may
-from gatewheel.serve.api import events
 from gatewheel.serve.api.wire import Words, missing, refusals
 from gatewheel.serve.service import Service, service
 from gatewheel.serve.speaking import Say
@@ -115,7 +114,7 @@ async def ask(
         yield flow.data(asdict(shapes.asked(await started.result())), event="answer")
 
     whole = flow.guarded(told(), failure=lambda error: flow.data(flow.error_body(error), event="error"))
-    return flow.EventStream(events.beating(whole), source=started)
+    return flow.EventStream(whole, source=started)
 
 
 def _row(project: Project, name: str) -> AppRow:

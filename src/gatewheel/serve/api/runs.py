@@ -19,9 +19,8 @@ from gatewheel.kernel.config import STATE_FOLDER
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Caller
 from gatewheel.ops import keys
-from gatewheel.serve import flow
+from gatewheel.serve import events, flow
 from gatewheel.serve.access import may
-from gatewheel.serve.api import events
 from gatewheel.serve.api.wire import Words, missing, refusals
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.service import Service, service
@@ -108,7 +107,7 @@ async def show(id: Id, caller: Operator, at: At) -> RunView:  # noqa: A002 (its 
 )
 async def follow(id: Id, caller: Operator, at: At) -> Response:  # noqa: A002
     """A run as it goes on, as server-sent events: `run` on every change, until it has ended."""
-    return events.stream(_told(at, await at.quickly(partial(_find, at, id)), caller))
+    return events.Events(_told(at, await at.quickly(partial(_find, at, id)), caller))
 
 
 @router.get(

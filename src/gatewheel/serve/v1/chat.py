@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from gatewheel.kernel.nouns import Caller
-from gatewheel.serve import fault, flow
+from gatewheel.serve import events, fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.service import Service, service
 from gatewheel.serve.v1 import names, replies
@@ -27,7 +27,7 @@ router = APIRouter()
     "/chat/completions",
     operation_id="createChatCompletion",
     summary="Answer a conversation, from the documents (`app`) or by a plain model",
-    responses={200: {"model": ChatShape, "description": "The answer", "content": flow.STREAMED}, **fault.ERRORS},
+    responses={200: {"model": ChatShape, "description": "The answer", "content": events.DECLARED}, **fault.ERRORS},
 )
 async def create(
     body: ChatRequest,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 from starlette.responses import Response
 
 from gatewheel.kernel.nouns import Caller, Message, TokenLogprob
-from gatewheel.serve import fault, flow
+from gatewheel.serve import events, fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.service import Service, service
 from gatewheel.serve.v1 import names, replies
@@ -77,7 +77,7 @@ def _has_tokens(prompt: Any) -> bool:
     operation_id="createCompletion",
     summary="Answer one prompt",
     responses={
-        200: {"model": TextShape, "description": "The text", "content": flow.STREAMED},
+        200: {"model": TextShape, "description": "The text", "content": events.DECLARED},
         **fault.ERRORS,
     },
 )

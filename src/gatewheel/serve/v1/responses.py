@@ -9,15 +9,14 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from gatewheel.kernel.nouns import Caller, Message
-from gatewheel.serve import fault, flow
+from gatewheel.serve import events, fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.fault import Fault
-from gatewheel.serve.heartbeat import beating
 from gatewheel.serve.service import Service, service
 from gatewheel.serve.v1 import names, remembered
 from gatewheel.serve.v1.asking import Then, ask, asking
 from gatewheel.serve.v1.remembered import Remembered
-from gatewheel.serve.v1.responses_events import events
+from gatewheel.serve.v1.responses_events import told
 from gatewheel.serve.v1.responses_reply import Draft, conversation, finished, spoken
 from gatewheel.serve.v1.responses_request import ResponsesRequest, turns, wishes
 from gatewheel.serve.v1.responses_shapes import DeletedShape, ResponseShape
@@ -33,7 +32,7 @@ Asker = Annotated[Caller, Depends(may("ask"))]
     "/responses",
     operation_id="createResponse",
     summary="Answer, and remember the answer for the next turn",
-    responses={200: {"model": ResponseShape, "description": "The answer", "content": flow.STREAMED}, **fault.ERRORS},
+    responses={200: {"model": ResponseShape, "description": "The answer", "content": events.DECLARED}, **fault.ERRORS},
 )
 async def create(body: ResponsesRequest, request: Request, at: At, caller: Asker) -> Response:
     """OpenAI's responses. Without `store` and `previous_response_id` nothing is kept between two requests."""
@@ -46,7 +45,7 @@ async def create(body: ResponsesRequest, request: Request, at: At, caller: Asker
     then = _remember(at, caller, draft, (*before, *given)) if draft.store else None
     if body.stream:
         source = await asking(at, request, caller, asked, then=then)
-        return flow.EventStream(beating(events(draft, source)), source=source)
+        return flow.EventStream(told(draft, source), source=source)
     written = await ask(at, request, caller, asked, then=then)
     return flow.reply(finished(draft, written[0]), trace=written[0].trace)
 

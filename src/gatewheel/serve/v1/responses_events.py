@@ -13,7 +13,7 @@ _EMPTY_TEXT = {"type": "output_text", "text": "", "annotations": [], "logprobs":
 Event = dict[str, Any]
 
 
-async def events(draft: Draft, source: flow.Stream) -> AsyncIterator[bytes]:
+async def told(draft: Draft, source: flow.Stream) -> AsyncIterator[bytes]:
     """Every event as the client reads it."""
 
     def failure(error: Exception) -> Event:
