@@ -64,6 +64,21 @@ def test_each_slot_has_the_whole_context(model: Model) -> None:
         model.chat(ask(LONG * 2), decoding=Decoding(max_tokens=4))
 
 
+def test_a_cached_prompt_is_read_once_and_counted_whole() -> None:
+    model = llamacpp.create(llamacpp.Settings(context_length=CONTEXT, threads=1, prompt_cache=True))
+    prompt, batches = ask(LONG + "Go on."), []
+
+    def said(piece: str) -> None:
+        batches.append(piece)
+
+    first = model.chat(prompt, decoding=Decoding(max_tokens=1), on_text=said)
+    read, batches[:] = len(batches), []
+    second = model.chat(prompt, decoding=Decoding(max_tokens=1), on_text=said)
+    assert len(batches) < read, "there is a word after each batch of the prompt"
+    assert second.usage.input_tokens == first.usage.input_tokens
+    model.close()
+
+
 def test_twice_as_many_callers_as_slots_get_each_their_own_valid_answer(model: Model) -> None:
     def schema_of(n: int) -> dict[str, Any]:
         name = {"const": f"caller {n}"}

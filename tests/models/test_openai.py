@@ -16,7 +16,7 @@ import xllamacpp
 from faulty_server import Reply, chunk, refusal, serve, stream, text, usage
 from pydantic import ValidationError
 
-from gatewheel.kernel.errors import MissingPart, ModelError
+from gatewheel.kernel.errors import MissingPart, ModelError, PromptTooLong
 from gatewheel.kernel.nouns import Message
 from gatewheel.kernel.ports import Decoding, Model
 from gatewheel.models import openai
@@ -84,7 +84,7 @@ def test_a_real_server_gives_log_probabilities(real_url: str) -> None:
 
 
 def test_a_prompt_that_is_too_long_for_a_real_server_is_a_clear_error(real_url: str) -> None:
-    with pytest.raises(ModelError, match="exceeds the available context size"):
+    with pytest.raises(PromptTooLong, match="exceeds the available context size"):
         make(real_url).chat([Message(role="user", content="hello " * 900)], decoding=Decoding())
 
 

@@ -253,8 +253,8 @@ def test_auto_becomes_the_engine_that_is_shared_and_what_is_pinned_stays(tmp_pat
     gw.init(tmp_path).close()
     with (tmp_path / "gatewheel.toml").open("a") as file:
         file.write(
-            '\n[serve]\nslots = 3\n[model.one]\nuse = "llama.cpp"\nparallel = 1\n[model.two]\nuse = "llama.cpp"\n'
-            'threads = 1\n[model.far]\nuse = "openai"\nmodel = "m"\nbase_url = "http://localhost:9/v1"\n'
+            '\n[serve]\nslots = 3\n[model.one]\nuse = "llama.cpp"\nparallel = 1\nprompt_cache = false\n'
+            '[model.two]\nuse = "llama.cpp"\nthreads = 1\n[model.far]\nuse = "openai"\nmodel = "m"\nbase_url = "http://localhost:9/v1"\n'
             '[model.here]\nuse = "openvino"\n'
         )
     with gw.open(tmp_path) as project, open_for_serving(project) as served:
@@ -264,4 +264,5 @@ def test_auto_becomes_the_engine_that_is_shared_and_what_is_pinned_stays(tmp_pat
         assert uses == dict.fromkeys(("chat", "one", "two"), "llama.cpp") | {"far": "openai", "here": "openvino"}
         assert (settings["chat"].parallel, settings["one"].parallel, settings["two"].parallel) == (3, 1, 3)
         assert settings["two"].threads == 1
+        assert [settings[name].prompt_cache for name in ("chat", "one", "two")] == [True, False, True]
         assert settings["far"] == project.config.table("model", "far").settings

@@ -68,6 +68,10 @@ class ModelError(UserError):
         self.retryable = retryable
 
 
+class PromptTooLong(ModelError):
+    """The prompt leaves no room in the model's context."""
+
+
 class Cancelled(GatewheelError):
     """The user stopped a long action. What was finished stays."""
 

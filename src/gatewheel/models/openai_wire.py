@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gatewheel.kernel.errors import ModelError
+from gatewheel.kernel.errors import ModelError, PromptTooLong
 from gatewheel.kernel.nouns import Message, TokenLogprob, ToolCall
 from gatewheel.kernel.ports import Decoding, OnText
 from gatewheel.models import logprobs
@@ -158,6 +158,9 @@ def complain(error: Exception, *, model: str, base_url: str, api_key_env: str, t
         cure = "wait, raise max_retries, or check the quota of the account"
         what = f"{base_url} still refuses after the retries: 429 ({_said(error)})"
         return ModelError(what, cure=cure, retryable=True)
+    if isinstance(error, openai.BadRequestError) and _is_too_long(error):
+        what = f"the prompt is too long for {base_url} ({_said(error)})"
+        return PromptTooLong(what, cure="shorten the prompt, or take a model with a longer context")
     if isinstance(error, openai.APIStatusError):
         what, passing = f"{base_url} answered {error.status_code} ({_said(error)})", error.status_code in _PASSING
         return ModelError(what, retryable=passing or error.status_code >= 500)
@@ -207,6 +210,12 @@ def _choices(chunk: Any) -> list[dict[str, Any]]:
 def _is_choice(choice: Any) -> bool:
     delta = choice.get("delta") or {} if isinstance(choice, Mapping) else None
     return isinstance(delta, Mapping) and isinstance(delta.get("content") or "", str)
+
+
+def _is_too_long(error: Any) -> bool:
+    """By OpenAI's code or llama.cpp's type; vLLM and others say it in words only."""
+    kinds = ("context_length_exceeded", "exceed_context_size_error")
+    return error.code in kinds or error.type in kinds or "context length" in _said(error)
 
 
 def _finish(said: str) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gatewheel.kernel.errors import ModelError
+from gatewheel.kernel.errors import ModelError, PromptTooLong
 from gatewheel.kernel.nouns import Completion, Message, TokenLogprob, Usage
 from gatewheel.kernel.ports import Decoding, OnText
 from gatewheel.models import logprobs, schema, tools
@@ -94,7 +94,7 @@ def _disarm(message: dict[str, str], control_tokens: Sequence[str]) -> dict[str,
 
 
 def refuse_long_prompt(tokens: int, *, context_length: int) -> None:
-    """Raises ModelError unless a prompt of so many tokens leaves room for at least one token of answer."""
+    """Raises PromptTooLong unless a prompt of so many tokens leaves room for at least one token of answer."""
     if tokens >= context_length:
         what = f"the prompt has {tokens} tokens and the context holds {context_length}"
-        raise ModelError(what, cure="shorten the prompt, or raise context_length in [model.<name>]")
+        raise PromptTooLong(what, cure="shorten the prompt, or raise context_length in [model.<name>]")

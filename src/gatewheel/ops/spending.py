@@ -6,7 +6,7 @@ import time
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Insert, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gatewheel.kernel.nouns import Usage
@@ -47,12 +47,13 @@ def since(engine: Engine, *, days: int) -> list[dict[str, Any]]:
 
 
 @cache  # building it takes ten times as long as running it
-def _adding(dialect: str) -> sqlite.Insert | postgresql.Insert:
+def _adding(dialect: str) -> Insert:
     """One statement, so that two that end at the same moment both count."""
-    insert = (sqlite if dialect == "sqlite" else postgresql).insert(spending)
+    insert: Any = (sqlite if dialect == "sqlite" else postgresql).insert(spending)
     added = ("requests", "input_tokens", "output_tokens", "dollars")
     more = {name: spending.c[name] + insert.excluded[name] for name in added}
-    return insert.on_conflict_do_update(index_elements=["key", "day"], set_=more)
+    adding: Insert = insert.on_conflict_do_update(index_elements=["key", "day"], set_=more)
+    return adding
 
 
 def today() -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from gatewheel.kernel.errors import GatewheelError, MissingPart, ModelError, UserError
+from gatewheel.kernel.errors import GatewheelError, MissingPart, ModelError, PromptTooLong, UserError
 from gatewheel.kernel.store.database import explain
 from gatewheel.serve.line import Busy, Gone
 
@@ -103,10 +103,12 @@ def of(error: BaseException) -> Fault:
             return Fault(LEFT, "the client left", code="client_closed_request")
         case MissingPart():
             return Fault(503, str(error), code="missing_part")
+        case PromptTooLong():
+            return Fault(400, str(error), code="context_length_exceeded")
         case ModelError():
             if error.retryable:
                 return Fault(503, str(error), code="model_unavailable", retry_after=LATER)
-            return Fault(400 if "context" in error.what else 502, str(error), code="model_error")
+            return Fault(502, str(error), code="model_error")
         case UserError():
             return Fault(400, str(error), code="invalid_value")
         case GatewheelError():

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from gatewheel.kernel.errors import ModelError, UserError
+from gatewheel.kernel.errors import ModelError, PromptTooLong, UserError
 from gatewheel.kernel.nouns import Answer, Caller, Message
 from gatewheel.loop import shapes
 from gatewheel.loop.project import Project
@@ -163,7 +163,7 @@ def _answer(at: Service, project: Project, question: Question, app: str, say: Sa
         answer = project.ask(question, app=app, listener=listener)
     except ModelError as error:
         # what an endpoint did wrong has its error as the cause; without one, this model could not follow the schema
-        if question.schema is None or error.__cause__ is not None or "context" in error.what:
+        if question.schema is None or error.__cause__ is not None or isinstance(error, PromptTooLong):
             raise
         raise fault.Fault(400, str(error), code="model_error", param="schema") from error
     flow.account(at, lambda: at.account(project.caller, app, answer.usage, abstained=answer.abstained))

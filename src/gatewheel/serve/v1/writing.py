@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gatewheel.kernel.errors import ModelError
+from gatewheel.kernel.errors import ModelError, PromptTooLong
 from gatewheel.kernel.nouns import Answer, Message, TokenLogprob, ToolCall, Usage
 from gatewheel.kernel.ports import Decoding
 from gatewheel.loop.complete import complete
@@ -210,7 +210,7 @@ def _check(decoding: Decoding, asked: Asked) -> None:
 
 
 def _fault(error: ModelError, asked: Asked, decoding: Decoding) -> Fault | None:
-    if "context" in error.what:
+    if isinstance(error, PromptTooLong):
         return Fault(400, str(error), code="context_length_exceeded", param="messages")
     # what an endpoint did wrong has its error as the cause; without one, this model could not do what was asked
     if error.__cause__ is None and (decoding.schema is not None or decoding.tools):
