@@ -84,6 +84,8 @@ def test_opinions_are_kept_and_the_same_thumb_twice_is_one(visit: Any, served: S
     page.fill("[name=comment]", "the rope matters")
     page.click("text=Send the correction")
     page.wait_for_selector("text=Corrected, thank you")
+    page.reload()
+    page.wait_for_selector("[aria-label='Good answer'][aria-pressed=true]")
     given = served.project.feedback(trace=page.get_attribute(".answer-facts a >> nth=1", "href").split("/")[-1])
     assert sorted((one.thumb, one.correction, one.comment, one.wrong_citations) for one in given if one.thumb) == [
         ("up", "", "", ())

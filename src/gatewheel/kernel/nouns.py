@@ -174,6 +174,63 @@ class Variant:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One input with what is expected of the output; the same Case trains, tests and rewards.
+
+    `references` are right answers, any of them; `answerable` is False where an abstention is right. `sources` hold the
+    answer, `evidence` is their wording of it. `choices` with `label`, the right one, make it multiple choice; `label`
+    alone is the class. `context` is evidence handed over with the question. Cases of a `cluster` (a document, a
+    conversation) are not independent of each other. `tags` name the slices that a case belongs to.
+    """
+
+    id: str
+    question: str
+    references: tuple[str, ...] = ()
+    answerable: bool = True
+    history: tuple[Message, ...] = ()
+    sources: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    label: str = ""
+    context: str = ""
+    tags: tuple[str, ...] = ()
+    cluster: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scored:
+    """What the metrics say of one answer to one case.
+
+    `values` has a tuple of numbers for each metric, from which its figure is made (one number: the mean is taken), and
+    None where the metric does not apply to the case. `error` tells why there was no answer.
+    """
+
+    case: str
+    values: Mapping[str, tuple[float, ...] | None]
+    cluster: str = ""
+    tags: tuple[str, ...] = ()
+    repeat: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """The scores of a variant on the cases of a suite. `corpus` is the state of the documents, "" where none are used.
+
+    `suite_id` changes whenever cases or metrics do; only reports with the same one can be compared.
+    """
+
+    id: str
+    created: float
+    suite: str
+    suite_id: str
+    variant: str
+    corpus: str
+    rows: tuple[Scored, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SpanRecord:
     """One timed step of a trace; `attributes` use the OpenTelemetry GenAI names."""
 

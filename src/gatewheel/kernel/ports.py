@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from gatewheel.kernel.nouns import Chunk, Completion, Document, Hit, Message, Passage, Refusal
+from gatewheel.kernel.nouns import Answer, Case, Chunk, Completion, Document, Hit, Message, Passage, Refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
     Offsets = NDArray[np.int32]
+    Scores = NDArray[np.float64]
 
 OnText = Callable[[str], bool | None]
 """Receives each piece of a stream; returning True stops the generation. An empty piece only asks whether to go on."""
@@ -100,6 +101,22 @@ class Passages(Protocol):
     def by_terms(self, question: str, *, k: int, where: str = "") -> list[tuple[int, float]]: ...
     def by_vector(self, vector: Vectors, *, k: int, where: str = "") -> list[tuple[int, float]]: ...
     def fetch(self, rows: Sequence[int]) -> Mapping[int, Passage]: ...
+
+
+class Metric(Protocol):
+    """A number for an answer to a case; later also a reward.
+
+    `bounds` are the least and the greatest value of one case, infinite where there are none. `score` gives None where
+    the metric does not apply. A figure that is no mean has several numbers a case, and `figure` makes it of all rows.
+    """
+
+    @property
+    def better(self) -> Literal["higher", "lower"]: ...
+    @property
+    def bounds(self) -> tuple[float, float]: ...
+    def score(self, case: Case, answer: Answer) -> float | tuple[float, ...] | None: ...
+    def figure(self, rows: Scores) -> float:
+        """The metric of many cases, from float64 rows of shape (cases, numbers a case)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -114,6 +114,56 @@ traces = Table(
     Column("error", Text, nullable=False, default=""),
 )
 
+# a case is for training or held out, never both; found again by what it asks and expects
+splits = Table(
+    "splits",
+    metadata,
+    Column("case", String(64), primary_key=True),
+    Column("split", String(8), nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+# what a variant answered, so that nothing is asked twice; `corpus` is the state of the documents
+answers = Table(
+    "answers",
+    metadata,
+    Column("variant", String(64), primary_key=True),
+    Column("corpus", String(64), primary_key=True),
+    Column("case", String(64), primary_key=True),
+    Column("repeat", Integer, primary_key=True),
+    Column("created", Float, nullable=False),
+    Column("answer", JSON, nullable=False),
+    Column("error", Text, nullable=False),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("created", Float, nullable=False, index=True),
+    Column("suite", Text, nullable=False),
+    Column("suite_id", String(64), nullable=False),
+    Column("variant", String(64), nullable=False, index=True),
+    Column("corpus", String(64), nullable=False),
+    Column("run", String(40), nullable=False),
+    Column("rows", JSON, nullable=False),
+)
+
+# append-only: `hash` is of the row and of the hash before it
+releases = Table(
+    "releases",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("app", Text, nullable=False, index=True),
+    Column("created", Float, nullable=False),
+    Column("action", String(16), nullable=False),  # propose, promote, rollback
+    Column("variant", String(64), nullable=False),
+    Column("reason", JSON, nullable=False),
+    Column("author", String(32), nullable=False),
+    Column("before", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
 # without rows here a document is open to every key
 grants = Table(
     "grants",

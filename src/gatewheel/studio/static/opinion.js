@@ -2,16 +2,18 @@
 
 import { post } from "./api.js";
 import { attempt, h, say } from "./dom.js";
+import { rememberThumb, thumbOf } from "./recall.js";
 
 // answer: {trace, answer, abstained}, where `trace` is its id; given: feedback that is there already, the newest first
 export function opinion(answer, given = []) {
   const send = (said) => post("/api/feedback", { trace: answer.trace, ...said });
   const thumbs = {};
+  const before = given.find((one) => one.thumb)?.thumb ?? thumbOf(answer.trace);
   for (const thumb of ["up", "down"]) {
-    const pressed = given.find((one) => one.thumb)?.thumb === thumb;
     const words = thumb === "up" ? "Good answer" : "Bad answer";
-    thumbs[thumb] = h("button.button.small.thumb", { type: "button", "aria-pressed": `${pressed}`, "aria-label": words, title: words, onclick: attempt(async () => {
+    thumbs[thumb] = h("button.button.small.thumb", { type: "button", "aria-pressed": `${thumb === before}`, "aria-label": words, title: words, onclick: attempt(async () => {
       await send({ thumb });
+      rememberThumb(answer.trace, thumb);
       for (const [name, button] of Object.entries(thumbs)) button.setAttribute("aria-pressed", `${name === thumb}`);
       say("Thank you, kept.");
     }) }, sign(thumb));

@@ -17,6 +17,23 @@ export function remember(app, questions, answer) {
   }
 }
 
+// the thumb that this tab gave to a trace; only operators may read feedback back
+export function thumbOf(trace) {
+  try {
+    return sessionStorage.getItem(`gatewheel.thumb.${trace}`);
+  } catch {
+    return null;
+  }
+}
+
+export function rememberThumb(trace, thumb) {
+  try {
+    sessionStorage.setItem(`gatewheel.thumb.${trace}`, thumb);
+  } catch {
+    // full or forbidden: then a reload shows no thumb
+  }
+}
+
 function name(app, questions) {
   return JSON.stringify([app, ...questions]);
 }

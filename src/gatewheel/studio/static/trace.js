@@ -67,7 +67,7 @@ function said(feedback) {
     h(
       "li",
       {},
-      h("p.row-facts", {}, one.thumb && h("span.tag.on", {}, one.thumb === "up" ? "▲ good" : "▼ bad"), one.score !== null && h("span.tag", {}, `score ${one.score}`), one.wrong_citations.map((n) => h("span.tag.bad", {}, `citation ${n} is wrong`)), h("span", {}, fullTime(one.created)), one.author && h("span", {}, `key ${one.author}`)),
+      h("p.row-facts", {}, one.thumb && h(one.thumb === "up" ? "span.tag.on" : "span.tag.bad", {}, one.thumb === "up" ? "▲ good" : "▼ bad"), one.score !== null && h("span.tag", {}, `score ${one.score}`), one.wrong_citations.map((n) => h("span.tag.bad", {}, `citation ${n} is wrong`)), h("span", {}, fullTime(one.created)), one.author && h("span", {}, `key ${one.author}`)),
       one.correction && h("p.said-right", {}, one.correction),
       one.comment && h("p.soft", {}, one.comment),
     )));

@@ -18,7 +18,7 @@ function row(trace) {
   const marks = [
     trace.error && h("span.tag.bad", {}, "failed"),
     trace.abstained && h("span.tag", {}, "abstained"),
-    trace.thumb && h("span.tag.on", {}, trace.thumb === "up" ? "▲ good" : "▼ bad"),
+    trace.thumb && h(trace.thumb === "up" ? "span.tag.on" : "span.tag.bad", {}, trace.thumb === "up" ? "▲ good" : "▼ bad"),
     trace.feedback > 0 && !trace.thumb && h("span.tag.on", {}, plural(trace.feedback, "remark")),
     trace.kind !== "ask" && h("span.tag", {}, trace.kind),
   ];
