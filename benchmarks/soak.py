@@ -73,7 +73,7 @@ def _project(folder: Path) -> None:
 async def _load(url: str, pid: int, given: argparse.Namespace) -> list[Table]:
     async with httpx.AsyncClient(base_url=url, timeout=300, limits=httpx.Limits(max_connections=500)) as client:
         await _ready(client)
-        capacity = await _capacity(client)
+        capacity, slowest = await _capacity(client)
         counts: Counter[str] = Counter()
         seconds: list[float] = []
         memory = [_memory(pid)]
@@ -93,7 +93,7 @@ async def _load(url: str, pid: int, given: argparse.Namespace) -> list[Table]:
     answers = Table(title=title, columns=("status", "requests"), rows=[[k, v] for k, v in sorted(counts.items())])
     ordered = sorted(seconds)
     figures = [["p50", statistics.median(ordered)], ["p99", ordered[int(0.99 * (len(ordered) - 1))]]]
-    figures.append(["a full queue and all slots at the pace of the mixture", (QUEUE + SLOTS) / capacity])
+    figures.append(["a full queue of calls as slow as the slowest when nobody waited", (QUEUE / SLOTS + 1) * slowest])
     late = Table(title="Accepted calls of a model, seconds", columns=("figure", "value"), rows=figures)
     points = [[f"{10 * at} %", f"{value:.0f}"] for at, value in enumerate(memory)]
     curve = Table(title="Resident set, MB", columns=("at", "MB"), rows=points)
@@ -109,18 +109,18 @@ async def _ready(client: httpx.AsyncClient) -> None:
     raise SystemExit("the service did not become ready")
 
 
-async def _capacity(client: httpx.AsyncClient) -> float:
-    """Requests a second with as many clients as slots, of the same mixture."""
+async def _capacity(client: httpx.AsyncClient) -> tuple[float, float]:
+    """Requests a second with as many clients as slots, of the same mixture; seconds of the slowest call of a model."""
     counts: Counter[str] = Counter()
     seconds: list[float] = []
     draw, began = random.Random(1), time.monotonic()
 
     async def clients() -> None:
-        while time.monotonic() - began < 20:
+        while time.monotonic() - began < 40:
             await _one(client, draw.random(), counts, seconds)
 
     await asyncio.gather(*(clients() for _ in range(SLOTS)))
-    return sum(counts.values()) / (time.monotonic() - began)
+    return sum(counts.values()) / (time.monotonic() - began), max(seconds)
 
 
 async def _one(client: httpx.AsyncClient, kind: float, counts: Counter[str], seconds: list[float]) -> None:

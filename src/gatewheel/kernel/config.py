@@ -144,7 +144,7 @@ def validate(raw: Mapping[str, Any], path: Path) -> Config:
         for name, body in (default | dict(given)).items():
             tables[kind, name] = _table(kind, name, body, default.get(name), path)
     singles: dict[str, Any] = {
-        name: _settings(model, raw.get(name, {}), f"{path.name}: [{name}]") for name, model in MODELS.items()
+        name: checked(model, raw.get(name, {}), f"{path.name}: [{name}]") for name, model in MODELS.items()
     }
     config = Config(
         path=path,
@@ -168,10 +168,11 @@ def _table(kind: str, name: str, body: Any, default: Mapping[str, Any] | None, p
     except ConfigError as error:
         raise ConfigError(f"{where} use: {error.what}", cure=error.cure) from None
     rest = {key: value for key, value in body.items() if key != "use"}
-    return Table(kind=kind, name=name, use=str(use), settings=_settings(module.Settings, rest, where))
+    return Table(kind=kind, name=name, use=str(use), settings=checked(module.Settings, rest, where))
 
 
-def _settings(model: type[Single], values: Any, where: str) -> Single:
+def checked(model: type[Single], values: Any, where: str) -> Single:
+    """Values as settings. Raises ConfigError; `where` says in it which file and table they come from."""
     try:
         return model.model_validate(values)
     except ValidationError as error:

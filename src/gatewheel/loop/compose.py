@@ -211,7 +211,7 @@ class Parts:
         model = self.config.table("model", settings.model)
         recipe = {
             "app": _words(app),
-            "model": self._model_recipe(model),
+            "model": self.model_recipe(model),
             "retriever": _words(self.config.table("retriever", settings.retriever)),
             "checker": _words(self.config.table("checker", settings.checker)),
             "encoder": {**_words(self.config.table("encoder", "main")), "id": self.encoder.id},
@@ -233,10 +233,11 @@ class Parts:
         variants.keep(self.engine, self.objects, variant, prompt=self._first_read(settings.prompt).text)
         return variant
 
-    def _model_recipe(self, table: Table) -> dict[str, Any]:
+    def model_recipe(self, table: Table) -> dict[str, Any]:
+        """What of a `[model.<name>]` table decides its words, with the digest of its weights."""
         recipe = _words(table)
         for key in references(table.settings):
-            recipe[key] = [self._model_recipe(self.config.table("model", it)) for it in named(table.settings, key)]
+            recipe[key] = [self.model_recipe(self.config.table("model", it)) for it in named(table.settings, key)]
         if table.use == "auto":
             recipe["engine"] = self._engines.get(table.name) or self._fastest(table)
         if "weights" in recipe:

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from gatewheel.kernel.config import Table, validate
+from gatewheel.kernel.config import Config, Table, validate
 from gatewheel.loop.project import Project
 
 SHARED = "llama.cpp"  # the one engine here with continuous batching
 
 
 def open_for_serving(project: Project) -> Project:
-    """The same project with `[serve] slots` in its models.
+    """The same project with its models as `shared` makes them. Raises ConfigError."""
+    config = shared(project.config)
+    if config is project.config:
+        return project
+    return Project(config, say=project.parts.say, caller=project.caller)
+
+
+def shared(config: Config) -> Config:
+    """The same configuration with `[serve] slots` in its models; `config` itself when they are there already.
 
     A model of `auto` becomes llama.cpp with so many slots, since `auto` measures a single question; one of llama.cpp
     that does not say `parallel` gets them. Both get a prompt cache: answers written side by side vary in their rounding
     anyhow. What names another engine stays as it is. Raises ConfigError.
     """
-    config = project.config
-    slots = config.serve.slots
-    models = {name: _shared(config.table("model", name), slots) for name in config.names("model")}
+    models = {name: _shared(config.table("model", name), config.serve.slots) for name in config.names("model")}
     given = {name: dict(body) for name, body in config.raw.get("model", {}).items()}
     changed = {name: body for name, body in models.items() if body}
     if not changed:
-        return project
-    raw = {**config.raw, "model": {**given, **changed}}
-    return Project(validate(raw, config.path), say=project.parts.say, caller=project.caller)
+        return config
+    made = validate({**config.raw, "model": {**given, **changed}}, config.path)
+    return config if made == config else made
 
 
 def _shared(table: Table, slots: int) -> dict[str, Any]:
