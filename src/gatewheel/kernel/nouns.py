@@ -112,10 +112,7 @@ class TokenLogprob:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Completion:
-    """What a model wrote. `finish` is stop, length, tool_calls or cancelled. `logprobs` is empty unless asked for.
-
-    `id` is the name that an endpoint gave its response, empty for an engine in process.
-    """
+    """What a model wrote. `finish` is stop, length, tool_calls or cancelled. `logprobs` is empty unless asked for."""
 
     text: str
     finish: str
@@ -123,7 +120,7 @@ class Completion:
     model: str
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
-    id: str = ""
+    id: str = ""  # the endpoint's name of its response, empty for an engine in process
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -216,17 +213,14 @@ class Scored:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """The scores of a variant on the cases of a suite. `corpus` is the state of the documents, "" where none are used.
-
-    `suite_id` changes whenever cases or metrics do; only reports with the same one can be compared.
-    """
+    """The scores of a variant on the cases of a suite."""
 
     id: str
     created: float
     suite: str
-    suite_id: str
+    suite_id: str  # changes whenever cases or metrics do; only reports with the same one can be compared
     variant: str
-    corpus: str
+    corpus: str  # the state of the documents, empty where none are used
     rows: tuple[Scored, ...]
 
 
@@ -267,16 +261,12 @@ class Trace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Feedback:
-    """What a person thinks of the answer of a trace. `score` is in 0..1; `wrong_citations` are markers of the answer.
+    """What a person thinks of the answer of a trace. `score` is in 0..1; `wrong_citations` are markers of the answer."""
 
-    `id` is the digest of all the rest but `created`, so that saying the same twice is saying it once. `author` is the
-    id of an API key, empty for the owner.
-    """
-
-    id: str
+    id: str  # the digest of all the rest but `created`, so that saying the same twice is saying it once
     trace: str
     created: float
-    author: str = ""
+    author: str = ""  # the id of an API key, empty for the owner
     thumb: Thumb | None = None
     score: float | None = None
     comment: str = ""
