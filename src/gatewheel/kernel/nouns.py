@@ -261,7 +261,7 @@ class Trace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Feedback:
-    """What a person thinks of the answer of a trace. `score` is in 0..1; `wrong_citations` are markers of the answer."""
+    """What a person thinks of the answer of a trace. `score` is in 0..1; `wrong_citations` are markers in it."""
 
     id: str  # the digest of all the rest but `created`, so that saying the same twice is saying it once
     trace: str
