@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 [ -x .venv/bin/gatewheel ] || ./setup.sh
 export OMP_NUM_THREADS=2
-for one in fusion "retrieval --peers" "ingest" "ingest --share 1 --rounds 1" start answers chunking memory serve soak; do
+for one in fusion "retrieval --peers" "ingest" "ingest --share 1 --rounds 1" start answers chunking "memory --distinct-mb 60" serve soak paint metrics simulate; do
     echo "
 ## ${one}"
     # shellcheck disable=SC2086

@@ -69,7 +69,14 @@ def test_importing_does_nothing_and_help_loads_nothing_heavy() -> None:
 
 
 def test_broad_excepts_stand_only_at_doors_and_where_a_run_ends() -> None:
-    allowed = {"cli/main.py", "loop/worker.py", "rag/read/fault.py", "serve/flow.py"}
+    allowed = {
+        "cli/main.py",
+        "loop/worker.py",
+        "rag/read/fault.py",
+        "loop/following.py",
+        "serve/flow.py",
+        "evals/metrics/python.py",
+    }
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ExceptHandler) and isinstance(node.type, ast.Name) and node.type.id == "Exception":

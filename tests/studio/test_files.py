@@ -25,6 +25,7 @@ TEXT = [
     ("accent-strong", "tint"),
     ("ink", "tint"),
     ("ink", "mark"),
+    *((ground, f"side-{letter}") for letter in "abcdef" for ground in ("face", "ground")),
 ]
 PARSERS = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser"
 OUTLINES = [(line, ground) for line in ("edge", "accent") for ground in ("ground", "face")]

@@ -1,6 +1,6 @@
 """The command line's door: finds the command, turns errors into one line and an exit code.
 
-Exit codes: 0 fine, 1 a mistake of the user's, 2 a defect of ours, 130 stopped by the user.
+Exit codes: 0 fine, 1 a mistake of the user's, 2 a defect of ours, 130 stopped by the user; `gate` has 3 and 4 too.
 """
 
 from __future__ import annotations
@@ -32,10 +32,14 @@ COMMANDS = {
     "traces": ("traces", "Look at recorded questions."),
     "keys": ("keys", "Make, list and revoke API keys."),
     "feedback": ("feedback", "Say what you think of an answer; list what was said."),
+    "evals": ("evals", "Evaluate applications and models on suites, and compare them."),
+    "gate": ("gate", "Decide by measurements whether a candidate may be released."),
+    "release": ("release", "Release variants that passed their gate, and go back."),
     "runs": ("runs", "List, watch, cancel and resume long work."),
     "rag": ("rag", "See how a document is read and cut into passages."),
     "retrieval": ("retrieval", "See why a passage was found."),
     "embeddings": ("embeddings", "Encode texts."),
+    "data": ("data", "Collect cases, keep training and held-out ones apart."),
     "prompts": ("prompts", "List, show and render prompt files."),
     "guard": ("guard", "Black out what belongs to people."),
     "ops": ("ops", "See what a running application takes."),

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gatewheel.cli import render
+from gatewheel.cli import progress, render
 from gatewheel.kernel.errors import UserError
 
 
@@ -84,7 +84,7 @@ def watch(context: click.Context, /, run: str, as_json: bool) -> None:
     """Follow a run that another terminal started, until it ends."""
     from gatewheel.kernel import runs
 
-    with render.project(context) as project, render.ingest_bar(quiet=as_json) as bar:
+    with render.project(context) as project, progress.bar(quiet=as_json) as bar:
         found = runs.get(project.parts.engine, run)
         while found.state in ("queued", "running"):
             bar(found.progress)
@@ -121,7 +121,7 @@ def resume(context: click.Context, /, run: str, as_json: bool) -> None:
     from gatewheel.kernel import runs
     from gatewheel.loop import running
 
-    with render.project(context) as project, render.ingest_bar(quiet=as_json) as bar:
+    with render.project(context) as project, progress.bar(quiet=as_json) as bar:
         found = runs.get(project.parts.engine, run)
         running.watch(project, found.id, on_progress=bar)
         found = runs.get(project.parts.engine, found.id)

@@ -42,7 +42,11 @@ DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "retriever": {"main": {"use": "hybrid"}},
     "checker": {"main": {"use": "grounding"}},
     "app": {"main": {"use": "answer"}},
+    "gate": {},
+    "metric": {},  # evals/resolve.py finds those of the catalog by name, so that no start imports them all
 }
+# Kinds whose tables need not say what they use.
+USUAL: dict[str, dict[str, Any]] = {"gate": {"use": "margins"}}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,7 +164,7 @@ def _table(kind: str, name: str, body: Any, default: Mapping[str, Any] | None, p
     where = f"{path.name}: [{kind}.{name}]"
     if not isinstance(body, Mapping):
         raise ConfigError(f"{where}: must be a table, got {body!r}", cure=f"write [{kind}.{name}]")
-    use = body.get("use", (default or {}).get("use"))
+    use = body.get("use", (default or USUAL.get(kind, {})).get("use"))
     if use is None:
         raise ConfigError(f"{where} use: is missing", cure=f"one of: {', '.join(sorted(catalog.names(kind)))}")
     try:

@@ -5,9 +5,6 @@ Every part is built at its first use and once, so `search` loads no chat model a
 
 from __future__ import annotations
 
-import hashlib
-import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -15,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from gatewheel.kernel import catalog
-from gatewheel.kernel.config import Config, Table, named, references, validate
+from gatewheel.kernel.config import Config, Table, validate
 from gatewheel.kernel.errors import PromptError, did_you_mean
 from gatewheel.kernel.nouns import Variant
+from gatewheel.loop import recipes
+from gatewheel.loop.recipes import READING, WORDLESS, digest, words
+from gatewheel.loop.shelf import Shelf
 from gatewheel.ops.spans import Exporter
 
 if TYPE_CHECKING:
@@ -31,32 +31,43 @@ if TYPE_CHECKING:
     from gatewheel.prompts.template import Prompt
     from gatewheel.rag.answer import App
 
-READING = 2  # grows when the same bytes would give other passages; every file is then read anew
-# Settings that decide speed, price or whose key it is, never the words of an answer.
-WORDLESS = {
-    *("threads", "batch", "parallel", "timeout", "retries", "max_retries", "failures", "cooldown"),
-    *("input_price", "output_price", "api_key_env", "key_env", "password_env"),
-}
+__all__ = ["READING", "WORDLESS", "Parts", "digest"]
 
 
 class Parts:
     """The parts of a project. `say` is told what takes long, such as converting weights the first time."""
 
-    def __init__(self, config: Config, *, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, config: Config, *, say: Callable[[str], None] | None = None, lender: Parts | None = None
+    ) -> None:
         self.config = config
         self.say = say or (lambda _: None)
-        self._loading = threading.RLock()
-        self._models: dict[str, Model] = {}
-        self._engines: dict[str, str] = {}  # which engine an `auto` model was made by
+        self._lender = lender
+        self.shelf: Shelf = lender.shelf if lender else Shelf(self.say)
         self._apps: dict[str, App] = {}
         self._prompts: dict[str, Prompt] = {}
-        self.exporter = Exporter(config.trace.otlp, service=config.project.name or config.root.name, say=self.say)
+        self._variants: dict[str, Variant] = {}
+        service = config.project.name or config.root.name
+        own = Exporter(config.trace.otlp, service=service, say=self.say)  # it begins to work with the first trace
+        self.exporter: Exporter = lender.exporter if lender else own
+
+    def recast(self, config: Config, *, variants: Mapping[str, Variant], prompts: Mapping[str, Prompt]) -> Parts:
+        """The same project by another configuration, with the same database, documents and equal models.
+
+        `variants` are known to be what this configuration makes of an application, `prompts` those that they use.
+        """
+        made = Parts(config, say=self.say, lender=self)
+        made._variants |= variants
+        made._prompts |= prompts
+        return made
 
     @cached_property
     def engine(self) -> Engine:
         """The database, migrated."""
         from gatewheel.kernel.store.database import open_database
 
+        if self._lender:
+            return self._lender.engine
         return open_database(self.config.state, self.config.store.url)
 
     @cached_property
@@ -69,6 +80,8 @@ class Parts:
     @cached_property
     def encoder(self) -> Encoder:
         """The encoder of the project: `[encoder.main]`."""
+        if self._lender:
+            return self._lender.encoder
         return cast("Encoder", self._create(self.config.table("encoder", "main")))
 
     @cached_property
@@ -130,6 +143,8 @@ class Parts:
 
     def passages(self, groups: frozenset[str] | None = None) -> PassageSearch:
         """The read side of the passages that these groups may see; None: all."""
+        if self._lender:
+            return self._lender.passages(groups)
         return self.search if groups is None else self._granted.seen_by(groups)
 
     @cached_property
@@ -155,14 +170,7 @@ class Parts:
 
     def model(self, name: str) -> Model:
         """`[model.<name>]`, loaded once."""
-        with self._loading:  # the first requests of a service come at once, and weights are loaded once
-            if name not in self._models:
-                table = self.config.table("model", name)
-                others = {"model": self.model} if references(table.settings) else {}
-                self._models[name] = self._create(table, on_progress=self.say, **others)
-                if table.use == "auto":
-                    self._engines[name] = self._fastest(table)
-            return self._models[name]
+        return self.shelf.get(self.config, name)
 
     def prompt(self, name: str) -> Prompt:
         """prompts/<name>.md"""
@@ -206,23 +214,11 @@ class Parts:
         An `auto` model enters as the engine that it stands for on this machine, since engines differ in their words:
         the one that it was made by, or before it is made the one that it will most likely be made by.
         """
-        app = self.config.table("app", name)
-        settings: Any = app.settings
-        model = self.config.table("model", settings.model)
-        recipe = {
-            "app": _words(app),
-            "model": self.model_recipe(model),
-            "retriever": _words(self.config.table("retriever", settings.retriever)),
-            "checker": _words(self.config.table("checker", settings.checker)),
-            "encoder": {**_words(self.config.table("encoder", "main")), "id": self.encoder.id},
-            "chunker": _words(self.config.table("chunker", "main")),
-            "readers": {name: _words(self.config.table("reader", name)) for name in self.config.names("reader")},
-            "reading": READING,
-            "index": _words(self.config.table("index", "main")),
-            "analyser": self.analyser.id,
-            "prompt": self._first_read(settings.prompt).sha256,
-        }
-        return Variant(id=digest(recipe), recipe=recipe)
+        if name not in self._variants:
+            settings: Any = self.config.table("app", name).settings
+            recipe = recipes.recipe(self, name, prompt=self._first_read(settings.prompt).sha256)
+            return Variant(id=digest(recipe), recipe=recipe)
+        return self._variants[name]
 
     def keep_variant(self, name: str = "main", variant: Variant | None = None) -> Variant:
         """The variant of `[app.<name>]`, remembered with its prompt; `variant` is it where the caller knows it."""
@@ -235,27 +231,14 @@ class Parts:
 
     def model_recipe(self, table: Table) -> dict[str, Any]:
         """What of a `[model.<name>]` table decides its words, with the digest of its weights."""
-        recipe = _words(table)
-        for key in references(table.settings):
-            recipe[key] = [self.model_recipe(self.config.table("model", it)) for it in named(table.settings, key)]
-        if table.use == "auto":
-            recipe["engine"] = self._engines.get(table.name) or self._fastest(table)
-        if "weights" in recipe:
-            recipe["weights_sha256"] = _identity(recipe["weights"])
-        return recipe
-
-    def _fastest(self, table: Table) -> str:
-        from gatewheel.models import measure
-
-        settings: Any = table.settings
-        return measure.choose(settings.weights, threads=settings.threads, on_progress=self.say)[0]
+        return self.shelf.recipe(self.config, table)
 
     def reading_recipes(self) -> dict[str, str]:
         """For each reader, what decides the passages of a file apart from its bytes."""
-        chunker = _words(self.config.table("chunker", "main"))
+        chunker = words(self.config.table("chunker", "main"))
         rest = {"chunker": chunker, "encoder": self.encoder.id, "version": READING}
         names = self.config.names("reader")
-        return {name: digest({**rest, "reader": _words(self.config.table("reader", name))}) for name in names}
+        return {name: digest({**rest, "reader": words(self.config.table("reader", name))}) for name in names}
 
     def with_settings(self, kind: str, name: str, changes: Mapping[str, Any]) -> Parts:
         """The same project with some settings of one table changed for this once. Raises ConfigError."""
@@ -266,35 +249,14 @@ class Parts:
         return Parts(validate(raw, self.config.path), say=self.say)
 
     def close(self) -> None:
-        """Let go of models and connections."""
-        self.exporter.close()
-        for model in self._models.values():
-            model.close()
-        self._models.clear()
-        self._engines.clear()
+        """Let go of models and connections, other than those that are lent."""
         self._apps.clear()
+        if self._lender:
+            return
+        self.exporter.close()
+        self.shelf.close()
         if "engine" in self.__dict__:
             self.engine.dispose()
 
     def _create(self, table: Table, **parts: Any) -> Any:
         return catalog.load(table.kind, table.use).create(table.settings, **parts)
-
-
-def _words(table: Table) -> dict[str, Any]:
-    """A table without the settings that change no answer."""
-    return {key: value for key, value in table.plain().items() if key not in WORDLESS}
-
-
-def _identity(named: str) -> str:
-    from gatewheel.models import weights
-
-    folder = Path(named).expanduser()
-    if not folder.is_dir():
-        return weights.identity(weights.find(named))
-    return digest({path.name: weights.identity(path) for path in sorted(folder.iterdir()) if path.is_file()})
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of canonical JSON: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -22,6 +22,7 @@ from gatewheel.kernel.places import cache_dir
 from gatewheel.kernel.store.database import explain
 from gatewheel.loop import soundness
 from gatewheel.loop.compose import Parts
+from gatewheel.ops import releases
 
 LOW_DISK_GB = 2
 
@@ -163,6 +164,7 @@ def _project(parts: Parts) -> Iterator[Finding]:
         documents, passages = parts.store.totals()
         stale = any(file.sha256 == "" and not file.refusals for file in parts.store.files().values())
         outdated = soundness.outdated(parts)
+        history = releases.verify(parts.engine)
     except (GatewheelError, DBAPIError) as error:
         told = error if isinstance(error, GatewheelError) else explain(error)
         yield Finding(area="project", state="wrong", what=told.what, cure=told.cure)
@@ -170,6 +172,9 @@ def _project(parts: Parts) -> Iterator[Finding]:
     if damage:
         cure = "move .gatewheel away and run `gatewheel ingest`; documents are read anew, traces are lost"
         yield Finding(area="store", state="wrong", what=f"the store is damaged: {damage}", cure=cure)
+    if history.faults:
+        cure = "restore the database from a backup; `gatewheel release verify` tells more"
+        yield Finding(area="releases", state="wrong", what=history.faults[0], cure=cure)
     if outdated:
         yield Finding(area="documents", state="warning", what=outdated.what, cure=outdated.cure)
     if not documents:

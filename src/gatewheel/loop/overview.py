@@ -58,6 +58,7 @@ class Wheel:
     asks: Asks
     feedback: feedback.Counts
     suites: int
+    reports: int
     candidates: int
     next: Next
 
@@ -85,11 +86,11 @@ def wheel(project: Project) -> Wheel:
     keys = listen.askers(parts, project.caller)
     ledger, asked = files(project, most=1000), _asks(parts.engine, keys)
     said = feedback.counts(parts.engine, keys=keys)
+    suites, scored = len(list((project.config.root / "suites").glob("*.toml"))), _reports(parts.engine)
     if "operate" in project.caller.scopes:
-        next_ = _next(project.caller, documents, ledger, asked, said)
+        next_ = _next(project.caller, documents, ledger, asked, said, unscored=bool(suites) and not scored)
     else:
         next_ = _next_to_ask(project.caller, documents, asked, said)
-    suites = len(list((project.config.root / "suites").glob("*.toml")))
     return Wheel(
         documents=documents,
         passages=passages,
@@ -97,9 +98,15 @@ def wheel(project: Project) -> Wheel:
         asks=asked,
         feedback=said,
         suites=suites,
+        reports=scored,
         candidates=_candidates(project, keys),
         next=next_,
     )
+
+
+def _reports(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(select(func.count()).select_from(schema.reports)).scalar_one())
 
 
 def _asks(engine: Engine, keys: Collection[str] | None) -> Asks:
@@ -144,7 +151,7 @@ def _next_to_ask(caller: Caller, documents: int, asked: Asks, said: feedback.Cou
     return Next(station="ask", text=GO_ON, href="/ask")
 
 
-def _next(caller: Caller, documents: int, ledger: Files, asked: Asks, said: feedback.Counts) -> Next:
+def _next(caller: Caller, documents: int, ledger: Files, asked: Asks, said: feedback.Counts, *, unscored: bool) -> Next:
     heard = "feedback" in caller.scopes
     if not documents:
         return Next(station="documents", text="Add documents: nothing can be asked yet.", href="/documents")
@@ -164,4 +171,7 @@ def _next(caller: Caller, documents: int, ledger: Files, asked: Asks, said: feed
     if heard and said.down:
         text = "One answer was found wrong" if said.down == 1 else f"{said.down} answers were found wrong"
         return Next(station="feedback", text=f"{text}: write what would have been right.", href="/traces?thumb=down")
+    if unscored:
+        text = "No suite was scored yet: find out how good the answers are."
+        return Next(station="evaluate", text=text, href="/evaluate")
     return Next(station="ask", text=GO_ON, href="/ask")

@@ -10,13 +10,14 @@ print(answer.answer, [c.quote for c in answer.citations])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from gatewheel.kernel import config, trace
-from gatewheel.kernel.nouns import Answer, Caller, Completion, Document, Feedback, Hit, Message, Trace, Variant
+from gatewheel.kernel.nouns import Answer, Caller, Completion, Document, Feedback, Hit, Message, Report, Trace, Variant
 from gatewheel.kernel.ports import Decoding, OnText
 from gatewheel.kernel.trace import Recorder
 from gatewheel.loop import ask as asking
@@ -26,6 +27,9 @@ from gatewheel.rag.answer import SILENT, Listener
 from gatewheel.rag.question import Question
 
 if TYPE_CHECKING:
+    from gatewheel.loop import evaluate as evaluating
+    from gatewheel.loop.evaluate import Wanted
+    from gatewheel.loop.following import Followed
     from gatewheel.rag.ingest import Ingested, Progress
 
 
@@ -50,14 +54,33 @@ class Project:
         say: Callable[[str], None] | None = None,
         parts: Parts | None = None,
         caller: Caller = Caller(),  # noqa: B008 (frozen)
+        followed: Followed | None = None,
     ) -> None:
         self.config = settings
         self.parts = parts or Parts(settings, say=say)
         self.caller = caller
+        self.followed = followed
 
     def seen_by(self, caller: Caller) -> Project:
         """The same project as this caller sees it: only documents that its groups may see, traces under its key."""
-        return Project(self.config, parts=self.parts, caller=caller)
+        return Project(self.config, parts=self.parts, caller=caller, followed=self.followed)
+
+    def following(self) -> Project:
+        """The same project, answering by its releases. Raises ProjectError when one cannot be made again."""
+        from gatewheel.loop.following import Followed
+
+        followed = Followed(self.parts)
+        followed.look()
+        return Project(self.config, parts=self.parts, caller=self.caller, followed=followed)
+
+    @contextmanager
+    def answering(self, app: str = "main") -> Iterator[Parts]:
+        """The parts that answer for an application: those of its release where releases are followed."""
+        if self.followed is None:
+            yield self.parts
+            return
+        with self.followed.serving(app) as parts:
+            yield parts
 
     def ingest(self, paths: Sequence[str] = (), *, on_progress: Callable[[Progress], None] | None = None) -> Ingested:
         """Bring the index in line with the files of [sources], or read `paths`, in this process."""
@@ -68,6 +91,20 @@ class Project:
             result = ingest(self.parts, paths, on_progress=on_progress)
         self.parts.forget_index()
         return result
+
+    def evaluate(
+        self, wanted: str | Wanted, *, on_progress: Callable[[evaluating.Progress], None] | None = None
+    ) -> Report:
+        """Ask the cases of a suite, by its name or as Wanted says, and score the answers, in this process.
+
+        What was answered before is not asked again. Raises UserError for a suite that cannot be read.
+        """
+        from gatewheel.kernel.durable import exclusive
+        from gatewheel.loop.evaluate import Wanted, evaluate
+
+        wanted = Wanted(suite=wanted) if isinstance(wanted, str) else wanted
+        with exclusive(self.config.state):
+            return evaluate(self.parts, wanted, on_progress=on_progress)
 
     def search(self, query: str, *, k: int = 10, where: str = "", retriever: str = "main") -> list[Hit]:
         """The k best passages. Raises UserError for an empty query, FilterError for a bad `where`."""
@@ -91,7 +128,8 @@ class Project:
         """
         if isinstance(question, str):
             question = Question(text=question, where=where)
-        return asking.ask(self.parts, question, name=app, listener=listener, recorder=recorder, caller=self.caller)
+        with self.answering(app) as parts:
+            return asking.ask(parts, question, name=app, listener=listener, recorder=recorder, caller=self.caller)
 
     def chat(self, *, app: str = "main", where: str = "") -> Chat:
         """A conversation: each question is understood with those before it."""
@@ -103,7 +141,8 @@ class Project:
 
     def variant(self, app: str = "main") -> Variant:
         """The recipe that answers now."""
-        return self.parts.variant(app)
+        with self.answering(app) as parts:
+            return parts.variant(app)
 
     def traces(self, *, limit: int = 20) -> list[Trace]:
         """The newest recorded questions first."""

@@ -7,6 +7,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from gatewheel.kernel import durable, runs
 from gatewheel.kernel.errors import GatewheelError, UserError
 
 if TYPE_CHECKING:
+    from gatewheel.loop.evaluate import Wanted
     from gatewheel.loop.project import Project
 
 WORKER = "gatewheel.loop.worker"
@@ -34,7 +36,17 @@ def ingest(
 
     Raises Cancelled on Ctrl-C; UserError as the work itself does.
     """
-    return watch(project, _queue(project, [_absolute(path) for path in paths], fields), on_progress=on_progress)
+    settings = _ingesting([_absolute(path) for path in paths], fields)
+    return watch(project, _queue(project, "ingest", settings), on_progress=on_progress)
+
+
+def evaluate(project: Project, wanted: Sequence[Wanted], *, on_progress: Watch | None = None) -> dict[str, Any]:
+    """Evaluate as a Run, one target after another, and return its result: the ids of the `reports`.
+
+    Raises Cancelled on Ctrl-C; UserError as the work itself does.
+    """
+    settings = {"wanted": [asdict(one) for one in wanted]}
+    return watch(project, _queue(project, "evaluate", settings), on_progress=on_progress)
 
 
 def watch(project: Project, id_: str, *, on_progress: Watch | None = None) -> dict[str, Any]:
@@ -63,9 +75,12 @@ class Background:
 
     def ingest(self, paths: Sequence[str] = ()) -> str:
         """Queue an ingest of what [sources] names, or of paths relative to the project, and return its run."""
-        id_ = _queue(self._project, [str(self._project.config.root / path) for path in paths])
-        self._take(id_)
-        return id_
+        settings = _ingesting([str(self._project.config.root / path) for path in paths])
+        return self._taken(_queue(self._project, "ingest", settings))
+
+    def evaluate(self, wanted: Sequence[Wanted]) -> str:
+        """Queue an evaluation and return its run."""
+        return self._taken(_queue(self._project, "evaluate", {"wanted": [asdict(one) for one in wanted]}))
 
     def resume(self, id_: str) -> None:
         """Queue a run again that was cancelled, interrupted or failed. Raises UserError for any other."""
@@ -90,6 +105,10 @@ class Background:
         self._closed.set()
         if self._worker is not None:
             self._worker.join(durable.GRACE + 5)
+
+    def _taken(self, id_: str) -> str:
+        self._take(id_)
+        return id_
 
     def _take(self, id_: str) -> None:
         self._waiting.put(id_)
@@ -122,9 +141,12 @@ class Background:
             log.warning("run %s: the store failed: %s", id_, error.orig)
 
 
-def _queue(project: Project, paths: Sequence[str], fields: Mapping[str, str] | None = None) -> str:
-    settings = {"paths": list(paths), "fields": dict(fields or {})}
-    return runs.create(project.parts.engine, "ingest", settings=settings, config=project.config.plain())
+def _queue(project: Project, kind: str, settings: Mapping[str, Any]) -> str:
+    return runs.create(project.parts.engine, kind, settings=settings, config=project.config.plain())
+
+
+def _ingesting(paths: Sequence[str], fields: Mapping[str, str] | None = None) -> dict[str, Any]:
+    return {"paths": list(paths), "fields": dict(fields or {})}
 
 
 def _absolute(path: str) -> str:

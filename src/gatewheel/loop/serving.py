@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gatewheel.kernel.config import Config, Table, validate
+from gatewheel.loop.compose import Parts
 from gatewheel.loop.project import Project
 
 SHARED = "llama.cpp"  # the one engine here with continuous batching
@@ -16,6 +19,20 @@ def open_for_serving(project: Project) -> Project:
     if config is project.config:
         return project
     return Project(config, say=project.parts.say, caller=project.caller)
+
+
+@contextmanager
+def as_served(parts: Parts) -> Iterator[Parts]:
+    """The parts that would serve this project, for as long as they are needed: `parts` themselves if they are those."""
+    config = shared(parts.config)
+    if config is parts.config:
+        yield parts
+        return
+    served = Parts(config, say=parts.say)
+    try:
+        yield served
+    finally:
+        served.close()
 
 
 def shared(config: Config) -> Config:

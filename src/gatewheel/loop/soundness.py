@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 
 def check(parts: Parts) -> None:
-    """Raises ConfigError for parts that exclude each other, PromptError for a prompt that does not render."""
+    """Raises ConfigError for parts that exclude each other or a gate without its suite, PromptError for a prompt."""
+    from gatewheel.loop import gating
+
     config = parts.config
+    gating.check(config)
     for name in config.names("retriever"):
         refuse_blind(config, config.table("retriever", name))
     for name in config.names("app"):

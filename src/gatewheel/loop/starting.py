@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from gatewheel.kernel.config import CONFIG_FILE
 from gatewheel.kernel.errors import ProjectError
@@ -30,7 +32,7 @@ def init(folder: Path, *, sample: bool = False) -> list[Path]:
             _write(folder / ".gitignore", _text("gitignore")),
         ]
         if sample:
-            written += _sample(folder)
+            written += [*_sample(folder), *_suite(folder)]
     except OSError as error:
         raise ProjectError(
             f"{error.filename} cannot be written: {error.strerror}", cure="choose another folder"
@@ -77,3 +79,18 @@ def _sample(folder: Path) -> list[Path]:
             shutil.copyfile(path, copy)
             written.append(copy)
     return written
+
+
+def _suite(folder: Path) -> list[Path | None]:
+    """Questions about that documentation, and some that it does not answer, as the suite sample."""
+    lines = map(json.loads, _text("questions.jsonl").splitlines())
+    cases = [json.dumps(_case(line), ensure_ascii=False) + "\n" for line in lines]
+    suites = folder / "suites"
+    return [_write(suites / "sample.toml", _text("suite.toml")), _write(suites / "sample.jsonl", "".join(cases))]
+
+
+def _case(line: Mapping[str, Any]) -> dict[str, Any]:
+    if not line["source"]:
+        return {"question": line["question"], "answerable": False, "tags": ["unanswerable"]}
+    known = {"references": [line["correction"]], "sources": [line["source"]]}
+    return {"question": line["question"], **known, "tags": ["answerable"]}

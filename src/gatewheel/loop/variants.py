@@ -14,6 +14,8 @@ from gatewheel.kernel.nouns import Variant
 from gatewheel.kernel.store.objects import Objects
 from gatewheel.kernel.store.schema import traces, variants
 
+TEXT = "prompt text"  # kept beside the recipe, so that who shares the database but not the folder can read it
+
 
 def keep(engine: Engine, objects: Objects, variant: Variant, *, prompt: str) -> None:
     """Remember a variant with the text of its prompt, so that an old one can still be read; again changes nothing."""
@@ -24,7 +26,8 @@ def keep(engine: Engine, objects: Objects, variant: Variant, *, prompt: str) -> 
             return
     try:
         with engine.begin() as connection:
-            connection.execute(insert(variants).values(id=variant.id, created=time.time(), recipe=dict(variant.recipe)))
+            kept = {**variant.recipe, TEXT: prompt}
+            connection.execute(insert(variants).values(id=variant.id, created=time.time(), recipe=kept))
     except IntegrityError:
         return  # another process kept it meanwhile
 
@@ -35,7 +38,7 @@ def listed(engine: Engine) -> list[dict[str, Any]]:
     query = select(variants, count).outerjoin(traces, traces.c.variant == variants.c.id)
     with engine.connect() as connection:
         rows = connection.execute(query.group_by(variants.c.id).order_by(variants.c.created.desc()))
-        return [dict(row._mapping) for row in rows]
+        return [{**row._mapping, "recipe": _plain(row.recipe)} for row in rows]
 
 
 def get(engine: Engine, prefix: str) -> Variant:
@@ -45,6 +48,16 @@ def get(engine: Engine, prefix: str) -> Variant:
         what = f"no variant '{prefix}'" if not found else f"'{prefix}' begins {len(found)} variants"
         raise UserError(what, cure=did_you_mean(prefix, [row["id"][:12] for row in listed(engine)]))
     return Variant(id=found[0]["id"], recipe=found[0]["recipe"])
+
+
+def restore_prompt(engine: Engine, objects: Objects, variant: Variant) -> None:
+    """Bring the prompt of a variant that was kept from another folder into this one, if the database has its text."""
+    if objects.has(str(variant.recipe["prompt"])):
+        return
+    with engine.connect() as connection:
+        recipe = connection.execute(select(variants.c.recipe).where(variants.c.id == variant.id)).scalar()
+    if recipe and TEXT in recipe:
+        objects.put(recipe[TEXT].encode("utf-8"))
 
 
 def prompt_of(objects: Objects, variant: Variant) -> str:
@@ -58,6 +71,10 @@ def difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[tuple[str, An
     left, right = dict(_flat(a)), dict(_flat(b))
     keys = sorted(left.keys() | right.keys())
     return [(key, left.get(key), right.get(key)) for key in keys if left.get(key) != right.get(key)]
+
+
+def _plain(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in recipe.items() if key != TEXT}
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

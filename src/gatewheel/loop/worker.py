@@ -21,9 +21,10 @@ from gatewheel.kernel.durable import exclusive
 from gatewheel.kernel.errors import GatewheelError, UserError
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.ingest import ingest
-from gatewheel.rag.ingest import Progress
 
 EVERY = 0.2  # seconds between two notes of progress
+Note = Callable[[Any], None]
+"""Takes a dataclass that says how far the work is."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -44,7 +45,7 @@ def main(root: str, id_: str) -> None:
         with exclusive(settings.state):
             if not runs.begin(parts.engine, id_):
                 return
-            result = WORK[run.kind](parts, dict(run.settings), _progress(parts, id_))
+            result = WORK[run.kind](parts, {**run.settings, "run": id_}, _progress(parts, id_))
             runs.end(parts.engine, id_, "done", result=result)
     except KeyboardInterrupt:
         runs.end(parts.engine, id_, "cancelled")
@@ -61,10 +62,10 @@ def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _progress(parts: Parts, id_: str) -> Callable[[Progress], None]:
+def _progress(parts: Parts, id_: str) -> Note:
     last = 0.0
 
-    def note(progress: Progress) -> None:
+    def note(progress: Any) -> None:
         nonlocal last
         if time.monotonic() - last >= EVERY:
             last = time.monotonic()
@@ -73,12 +74,23 @@ def _progress(parts: Parts, id_: str) -> Callable[[Progress], None]:
     return note
 
 
-def _ingest(parts: Parts, settings: dict[str, Any], note: Callable[[Progress], None]) -> dict[str, Any]:
+def _ingest(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, Any]:
     parts = parts.with_settings("reader", "jsonl", settings.get("fields", {}))
     return asdict(ingest(parts, settings.get("paths", ()), on_progress=note))
 
 
-WORK: dict[str, Callable[[Parts, dict[str, Any], Callable[[Progress], None]], dict[str, Any]]] = {"ingest": _ingest}
+def _evaluate(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, Any]:
+    from gatewheel.loop.evaluate import Wanted, evaluate
+    from gatewheel.loop.serving import as_served
+
+    with as_served(parts) as served:  # so that several targets share one model
+        wanted, run = settings["wanted"], settings["run"]
+        made = [evaluate(served, Wanted(**one), on_progress=note, run=run) for one in wanted]
+    return {"reports": [report.id for report in made]}
+
+
+Work = Callable[[Parts, dict[str, Any], Note], dict[str, Any]]
+WORK: dict[str, Work] = {"ingest": _ingest, "evaluate": _evaluate}
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -23,9 +23,14 @@ QUICK = 8  # threads for what needs no model: search, traces, documents
 
 
 def create(project: Project) -> FastAPI:
-    """The application of a project. What answers slowly the first time is loaded in a thread as it starts."""
+    """The application of a project, which follows its releases.
+
+    What answers slowly the first time is loaded in a thread as it starts. Raises ProjectError for a release that cannot
+    be made again.
+    """
     settings = project.config.serve
     _ = project.parts.engine  # opened here, for threads would each open their own; an unusable store ends the start
+    project = project.following()
     made = Service(
         project=project,
         line=Line(slots=settings.slots, queue=settings.queue),
@@ -41,11 +46,13 @@ def create(project: Project) -> FastAPI:
         loading.start()
         tidying = threading.Thread(target=keep_tidy, args=(project.parts, made.closing), name="tidying", daemon=True)
         tidying.start()
+        following = threading.Thread(target=warming.follow, args=(made,), name="following", daemon=True)
+        following.start()
         yield
         made.closing.set()
         # in a thread, since calls that were told to stop hand their last words to this loop
         await asyncio.to_thread(made.close)
-        for thread in (loading, tidying):
+        for thread in (loading, tidying, following):
             thread.join(LAST_WORDS)
 
     app = FastAPI(title="Gatewheel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)

@@ -16,6 +16,8 @@ TAGS = [
     {"name": "ask", "description": "Ask, search, and see what can be asked."},
     {"name": "documents", "description": "What answers are made from."},
     {"name": "runs", "description": "Long work: follow, cancel, resume."},
+    {"name": "evals", "description": "Suites, reports, and reports side by side."},
+    {"name": "releases", "description": "What answers for each application, its gates, its history, and the way back."},
     {"name": "traces", "description": "What was asked and how it was answered."},
     {"name": "feedback", "description": "What people say of answers."},
 ]

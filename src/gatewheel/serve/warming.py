@@ -1,4 +1,4 @@
-"""Loads encoder, index and models when a service starts, so that the first question waits for none of them."""
+"""Loads encoder, index and models when a service starts or a release comes, so that no question waits for them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from gatewheel.kernel.errors import GatewheelError
 from gatewheel.kernel.store.database import explain
+from gatewheel.loop.compose import Parts
+from gatewheel.loop.following import keep_following
 from gatewheel.serve.service import Service
 
 log = logging.getLogger("gatewheel.serve")
@@ -23,13 +25,9 @@ def warm(service: Service) -> None:
         if parts.encoder.dimensions:
             parts.encoder.encode(["ready"])
         for name in parts.config.names("app"):
-            settings: Any = parts.config.table("app", name).settings
-            app = parts.app(name)
-            app.retriever.retrieve("ready", k=1)
-            model = getattr(settings, "model", "")
-            if model and getattr(settings, "mode", "") != "quote" and not service.closing.is_set():
-                parts.say(f"loading [model.{model}] ({parts.config.table('model', model).use})")
-                app.model().count_tokens("ready")
+            if not service.closing.is_set():
+                with service.project.answering(name) as answering:
+                    load(answering, name)
     except GatewheelError as error:
         log.warning("not ready: %s", error)
     except DBAPIError as error:
@@ -39,3 +37,20 @@ def warm(service: Service) -> None:
         parts.say(f"ready after {time.monotonic() - began:.1f} s")
     finally:
         service.tried.set()
+
+
+def load(parts: Parts, name: str) -> None:
+    """Load what `[app.<name>]` uses. Raises what loading raises."""
+    settings: Any = parts.config.table("app", name).settings
+    app = parts.app(name)
+    app.retriever.retrieve("ready", k=1)
+    model = getattr(settings, "model", "")
+    if model and getattr(settings, "mode", "") != "quote":
+        parts.say(f"loading [model.{model}] ({parts.config.table('model', model).use})")
+        app.model().count_tokens("ready")
+
+
+def follow(service: Service) -> None:
+    """Follow the releases of the project until the service stops; each is loaded before it answers."""
+    if service.project.followed:
+        keep_following(service.project.followed, service.closing, prepare=load, say=service.project.parts.say)

@@ -32,9 +32,9 @@ PAGES = (
     Page(path="/traces/{id}", template="trace", title="Trace", section="traces"),
     Page(path="/runs", template="runs", title="Runs", section="runs"),
     Page(path="/runs/{id}", template="run", title="Run", section="runs"),
-    Page(path="/evaluate", template="evaluate", title="Evaluate", section="wheel"),
+    Page(path="/evaluate", template="evaluate", title="Evaluate", section="evaluate"),
     Page(path="/improve", template="improve", title="Improve", section="wheel"),
-    Page(path="/release", template="release", title="Release", section="wheel"),
+    Page(path="/release", template="release", title="Release", section="release"),
     Page(path="/login", template="login", title="Log in"),
 )
 

@@ -149,6 +149,25 @@ reports = Table(
     Column("rows", JSON, nullable=False),
 )
 
+# what a rater, who does not know whose they are, said of one answer (rubric) or of two (`better` is a, b or tie)
+labels = Table(
+    "labels",
+    metadata,
+    Column("id", String(64), primary_key=True),  # digest of item, rater and criteria: saying it again replaces
+    Column("created", Float, nullable=False),
+    Column("suite", Text, nullable=False),
+    Column("suite_id", String(64), nullable=False),
+    Column("case", String(64), nullable=False),
+    Column("rater", String(64), nullable=False),
+    Column("a", String(64), nullable=False),
+    Column("b", String(64), nullable=False),  # empty for a rubric
+    Column("a_corpus", String(64), nullable=False),  # the states of the documents at which they answered, as in answers
+    Column("b_corpus", String(64), nullable=False),
+    Column("better", String(4), nullable=False),
+    Column("scores", JSON, nullable=False),
+    Column("comment", Text, nullable=False),
+)
+
 # append-only: `hash` is of the row and of the hash before it
 releases = Table(
     "releases",
@@ -156,7 +175,7 @@ releases = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("app", Text, nullable=False, index=True),
     Column("created", Float, nullable=False),
-    Column("action", String(16), nullable=False),  # propose, promote, rollback
+    Column("action", String(16), nullable=False),  # gate, propose, promote, rollback
     Column("variant", String(64), nullable=False),
     Column("reason", JSON, nullable=False),
     Column("author", String(32), nullable=False),

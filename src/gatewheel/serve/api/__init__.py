@@ -6,12 +6,14 @@ from fastapi import APIRouter
 
 from gatewheel.serve.api.ask import router as ask
 from gatewheel.serve.api.documents import router as documents
+from gatewheel.serve.api.evals import router as evals
 from gatewheel.serve.api.feedback import router as feedback
+from gatewheel.serve.api.releases import router as releases
 from gatewheel.serve.api.runs import router as runs
 from gatewheel.serve.api.traces import router as traces
 from gatewheel.serve.api.uploads import router as uploads
 from gatewheel.serve.api.wheel import router as wheel
 
 router = APIRouter()
-for part in (wheel, ask, documents, uploads, runs, traces, feedback):
+for part in (wheel, ask, documents, uploads, runs, traces, feedback, evals, releases):
     router.include_router(part)

@@ -118,9 +118,11 @@ async def ask(
 
 
 def _row(project: Project, name: str) -> AppRow:
-    settings: Any = project.config.table("app", name).settings
-    mode = getattr(settings, "mode", "")
-    return AppRow(name=name, variant=project.variant(name).id, model=settings.model, mode=mode)
+    with project.answering(name) as parts:
+        settings: Any = parts.config.table("app", name).settings
+        return AppRow(
+            name=name, variant=parts.variant(name).id, model=settings.model, mode=getattr(settings, "mode", "")
+        )
 
 
 def _checked(project: Project, asked: Asked) -> Question:

@@ -47,9 +47,10 @@ class FeedbackStation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluateStation:
-    """Suites of test cases in the project."""
+    """Suites of test cases in the project, and reports of how they were answered."""
 
     suites: int
+    reports: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,8 +112,8 @@ def _wheel(project: Project) -> Wheel:
         ),
         asks=AskStation(today=seen.asks.today, week=seen.asks.week, abstained_week=seen.asks.abstained_week),
         feedback=FeedbackStation(up=seen.feedback.up, down=seen.feedback.down, corrections=seen.feedback.corrections),
-        evaluate=EvaluateStation(suites=seen.suites),
+        evaluate=EvaluateStation(suites=seen.suites, reports=seen.reports),
         improve=ImproveStation(candidates=seen.candidates),
-        release=ReleaseStation(current=None),
+        release=ReleaseStation(current=(project.followed and project.followed.released("main")) or None),
         next=Next(**next_),  # type: ignore[arg-type]
     )

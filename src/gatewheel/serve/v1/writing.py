@@ -174,7 +174,8 @@ class Spoken:
 
 def _heard(project: Project, asked: Asked, history: Sequence[Message]) -> tuple[Message, ...]:
     """The turns before, as `Chat` remembers them: without markers, without what was no answer."""
-    settings: Any = project.config.table("app", asked.named.table).settings
+    with project.answering(asked.named.table) as parts:
+        settings: Any = parts.config.table("app", asked.named.table).settings
     said = [message for message in history if message.content != settings.abstention]
     return tuple(
         replace(message, content=_MARKER.sub("", message.content)) if message.role == "assistant" else message

@@ -9,9 +9,9 @@ const DO = {
   documents: "Open documents",
   ask: "Ask a question",
   feedback: "Look at the answers",
-  evaluate: "What evaluate will do",
+  evaluate: "Open evaluate",
   improve: "What improve will do",
-  release: "What release will do",
+  release: "Open release",
 };
 
 // name → what stands on the dial, where it leads, and a sentence about it
@@ -26,15 +26,20 @@ function stations(wheel) {
       href: feedback.down ? "/traces?thumb=down" : "/traces",
       text: said ? `${feedback.up} up, ${feedback.down} down, ${plural(feedback.corrections, "correction")}` : "nobody has said anything yet",
     },
-    evaluate: coming("evaluate", evaluate.suites, `${plural(evaluate.suites, "suite")} written, none is scored yet`, "suites that score a variant"),
-    improve: coming("improve", improve.candidates, `${plural(improve.candidates, "other variant")} answered; nothing compares them yet`, "candidates for a better variant"),
-    release: coming("release", release.current ? 1 : 0, `${short(release.current)} is released`, "a gate that lets only better variants through"),
+    evaluate: { count: count(evaluate.reports), href: "/evaluate", text: evaluateText(evaluate) },
+    improve: coming("improve", improve.candidates, `${plural(improve.candidates, "other variant")} known; making better ones is not built yet`, "candidates for a better variant"),
+    release: { count: release.current ? short(release.current).slice(0, 4) : "–", href: "/release", text: release.current ? `${short(release.current)} is released` : "nothing is released: what the file says answers" },
   };
 }
 
 // A station that is not built: what is there already is told, and that it does nothing yet
 function coming(name, made, is, will) {
   return { href: `/${name}`, count: made ? count(made) : "–", later: true, text: made ? is : `not built yet: ${will}` };
+}
+
+function evaluateText({ suites, reports }) {
+  if (!suites && !reports) return "no suite yet: cases with what you expect of their answers";
+  return `${plural(suites, "suite")}, ${reports ? plural(reports, "report") : "none is scored yet"}`;
 }
 
 function documentsText({ count: number, passages, outdated }) {

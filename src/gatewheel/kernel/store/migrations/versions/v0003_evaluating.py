@@ -38,6 +38,22 @@ def upgrade() -> None:
         sa.Column("rows", sa.JSON, nullable=False),
     )
     op.create_table(
+        "labels",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("created", sa.Float, nullable=False),
+        sa.Column("suite", sa.Text, nullable=False),
+        sa.Column("suite_id", sa.String(64), nullable=False),
+        sa.Column("case", sa.String(64), nullable=False),
+        sa.Column("rater", sa.String(64), nullable=False),
+        sa.Column("a", sa.String(64), nullable=False),
+        sa.Column("b", sa.String(64), nullable=False),
+        sa.Column("a_corpus", sa.String(64), nullable=False),
+        sa.Column("b_corpus", sa.String(64), nullable=False),
+        sa.Column("better", sa.String(4), nullable=False),
+        sa.Column("scores", sa.JSON, nullable=False),
+        sa.Column("comment", sa.Text, nullable=False),
+    )
+    op.create_table(
         "releases",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("app", sa.Text, nullable=False, index=True),

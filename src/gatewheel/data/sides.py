@@ -1,0 +1,83 @@
+"""The two sides of the split in a project's suites: what stands on the other one, and what has too much of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gatewheel.data import overlap, splits, suites
+from gatewheel.data.cases import split_key
+from gatewheel.data.splits import SAID
+from gatewheel.data.suites import Split
+from gatewheel.kernel.errors import UserError
+from gatewheel.kernel.nouns import Case
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from gatewheel.kernel.ports import Encoder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A case and what it has in common with one of another suite; `hit` says in which way, and how much."""
+
+    case: Case
+    other: Case
+    suite: str
+    hit: overlap.Hit
+
+
+def other(split: Split) -> Split:
+    """The other side."""
+    return "holdout" if split == "train" else "train"
+
+
+def across(root: Path, split: Split, *, besides: str = "") -> dict[str, tuple[Case, ...]]:
+    """The suites, `besides` not among them, whose cases stand on the other side of this one, by name."""
+    names = [name for name in suites.names(root) if suites.settings_of(root, name).split != split]
+    return {name: suites.load(root, name).cases for name in names if name != besides}
+
+
+def common(
+    cases: Sequence[Case], others: Mapping[str, tuple[Case, ...]], *, encoder: Encoder | None = None
+) -> list[Found]:
+    """For each case and each way to tell, the one of the others that it has most in common with."""
+    named = [(suite, one) for suite, every in others.items() for one in every]
+    best: dict[tuple[int, str], overlap.Hit] = {}
+    for hit in overlap.between(cases, [one for _, one in named], encoder=encoder):
+        key = (hit.a, hit.kind)
+        if key not in best or hit.score > best[key].score:
+            best[key] = hit
+    return [Found(case=cases[hit.a], other=named[hit.b][1], suite=named[hit.b][0], hit=hit) for hit in best.values()]
+
+
+def refuse_near(
+    cases: Sequence[Case], split: Split, others: Mapping[str, tuple[Case, ...]], *, encoder: Encoder | None = None
+) -> None:
+    """Raises UserError when a case that is to be in this split is nearly the same as one of the others."""
+    near = [found for found in common(cases, others, encoder=encoder) if overlap.is_near(found.hit)]
+    if not near:
+        return
+    first, count = near[0], len({found.hit.a for found in near})
+    what = f"{count} of {len(cases)} cases are nearly the same as cases that are {SAID[other(split)]}, such as "
+    what += f"'{_short(first.case)}' and '{_short(first.other)}' of suite {first.suite}"
+    raise UserError(what, cure="leave them out, or put them on the same side")
+
+
+def enter(root: Path, engine: Engine, cases: Sequence[Case], split: Split) -> None:
+    """Enter cases into a split, of which those that are new to it have too few words in common with the other side.
+
+    Raises UserError when one stands on the other side, or is nearly the same as one that a suite has there.
+    """
+    splits.confirm(engine, cases, split)
+    known = splits.of(engine, map(split_key, cases))
+    if new := [case for case in cases if split_key(case) not in known]:
+        refuse_near(new, split, across(root, split))
+    splits.assign(engine, cases, split)
+
+
+def _short(case: Case) -> str:
+    return " ".join(case.question.split())[:80]

@@ -1,0 +1,11 @@
+"""ROUGE-L: the F-measure of the longest common subsequence of words."""
+
+from __future__ import annotations
+
+from gatewheel.evals.metrics.mean import Mean
+from gatewheel.evals.metrics.rouge import Settings, rouge
+
+
+def create(settings: Settings) -> Mean:
+    """The metric."""
+    return rouge("rougeL", settings)

@@ -1,0 +1,209 @@
+"""A suite through a target: every case is asked once and never again, every answer scored, and a Report made of it.
+
+What is evaluated is what would be served: local models with the slots of `[serve]`. No trace is left.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from gatewheel.data import sides, suites
+from gatewheel.data.cases import identity
+from gatewheel.data.suites import Suite
+from gatewheel.evals import resolve
+from gatewheel.kernel.errors import Cancelled, ConfigError
+from gatewheel.kernel.nouns import Case, Report, Scored
+from gatewheel.kernel.ports import Metric
+from gatewheel.loop import reports, targets
+from gatewheel.loop.answers import Key
+from gatewheel.loop.asking import Job, Reply, replies
+from gatewheel.loop.compose import Parts
+from gatewheel.loop.recipes import digest, words
+from gatewheel.loop.reports import Asked, Kept
+from gatewheel.loop.scoring import Scorer
+from gatewheel.loop.serving import as_served
+from gatewheel.loop.targets import Target
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What to evaluate. Without `app` and `model` it is what the suite names.
+
+    `limit` cases at most, chosen by their content, so that 50 are among 100; 0 is all. `repeat` 0 is as the suite says.
+    """
+
+    suite: str
+    app: str = ""
+    model: str = ""
+    limit: int = 0
+    repeat: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """Where an evaluation stands. `known` of those done were answered before; `rate` is answers a second of the rest.
+
+    `left` is in seconds, None until something was answered.
+    """
+
+    target: str
+    done: int
+    total: int
+    known: int
+    errors: int
+    rate: float
+    left: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Yardstick:
+    """What scores answers: metrics by name. Only reports of one `id` were scored by the same, on the same cases."""
+
+    metrics: Mapping[str, Metric]
+    id: str
+
+
+def evaluate(
+    parts: Parts,
+    wanted: Wanted,
+    *,
+    metrics: Yardstick | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    run: str = "",
+) -> Report:
+    """Ask a suite's cases of one target and keep the report. Stopped at any moment, the next call goes on from there.
+
+    A case that fails is a row with its error, and counts as the worst that a metric can give. Raises UserError for a
+    suite that cannot be read, or whose cases are in the other split; what would fail every case; Cancelled. `metrics`
+    are those of the suite as another configuration builds them, so that no candidate is judged by its own checker.
+    """
+    suite = suites.load(parts.config.root, wanted.suite)
+    cases = chosen(suite.cases, wanted.limit)
+    with as_served(parts) as served:
+        metrics = metrics or yardstick(served, suite)
+        target = _target(served, wanted, suite, cases)
+        # for ever, so only once there is somebody to ask
+        sides.enter(parts.config.root, parts.engine, suite.cases, suite.split)
+        jobs = _jobs(target, cases, wanted.repeat or suite.repeat)
+        notes = _Notes(target, len(jobs), on_progress)
+
+        def look() -> None:
+            notes.tell()
+            if cancelled():
+                raise Cancelled("stopped; what was answered stays, and the same evaluation goes on from there")
+
+        scored: dict[tuple[str, int], Scored] = {}
+        with Scorer(metrics.metrics) as scorer, closing(replies(parts.engine, target, jobs, look=look)) as stream:
+            for reply in stream:
+                scored[reply.job.case.id, reply.job.repeat] = scorer.score(reply)
+                notes.take(reply)
+    report = Report(
+        id="",
+        created=time.time(),
+        suite=suite.name,
+        suite_id=metrics.id,
+        variant=target.variant,
+        corpus=target.corpus,
+        rows=tuple(scored[job.case.id, job.repeat] for job in jobs),
+    )
+    report = replace(report, id=reports.identity(report))
+    asked = {job.case.id: _asked(job) for job in jobs}
+    return reports.keep(parts.engine, Kept(report=report, target=target.name, run=run, cases=asked)).report
+
+
+def chosen(cases: Sequence[Case], limit: int) -> list[Case]:
+    """At most `limit` of the cases in their order, as if by lot, but always the same; 0 is all."""
+    if not limit or limit >= len(cases):
+        return list(cases)
+    taken = {case.id for case in sorted(cases, key=identity)[:limit]}
+    return [case for case in cases if case.id in taken]
+
+
+def metrics_of(parts: Parts, names: Iterable[str]) -> dict[str, Metric]:
+    """Metrics by name, with the parts of the project that they ask for. Raises ConfigError for one nobody knows."""
+    names = list(names)
+    from gatewheel.rag.sentences import sentence_spans
+
+    made: dict[str, Callable[[], Any]] = {
+        "encoder": lambda: parts.encoder,
+        "checker": lambda: parts.checker("main"),
+        "sentences": lambda: sentence_spans,
+    }
+    wanted = resolve.needs(parts.config, names)
+    at_hand = {part: make() for part, make in made.items() if part in wanted}
+    return {name: resolve.metric(parts.config, name, **at_hand) for name in names}
+
+
+def yardstick(parts: Parts, suite: Suite) -> Yardstick:
+    """The metrics of a suite by the settings of this project. Raises ConfigError for one nobody knows."""
+    return Yardstick(metrics=metrics_of(parts, suite.metrics), id=scored_by(parts, suite))
+
+
+def scored_by(parts: Parts, suite: Suite) -> str:
+    """The id of a suite with all that decides its scores: its metrics, their settings and files, and who judges."""
+    recipe = {name: resolve.recipe(parts.config, name) for name in suite.metrics}
+    wanted = resolve.needs(parts.config, suite.metrics)
+    judges: dict[str, Any] = {}
+    if "checker" in wanted:
+        judges["checker"] = words(parts.config.table("checker", "main"))
+    if {"checker", "encoder"} & wanted:  # a checker may compare by vectors
+        judges["encoder"] = parts.encoder.id
+    return digest([suite.id, recipe, judges])
+
+
+def _target(parts: Parts, wanted: Wanted, suite: Suite, cases: Sequence[Case]) -> Target:
+    app = wanted.app or (suite.target_name if suite.target == "app" and not wanted.model else "")
+    if app:
+        if suite.few_shot:
+            what = f"{suite.path.name}: few_shot: an application shows no examples, and app {app} is asked"
+            raise ConfigError(what, cure="remove few_shot, or ask a model: model = …")
+        return targets.application(parts, app, cases)
+    return targets.model(parts, wanted.model or suite.target_name, suite)
+
+
+def _jobs(target: Target, cases: Sequence[Case], repeat: int) -> list[Job]:
+    times = range(repeat if target.sampled else 1)
+    return [Job(case=case, repeat=number, key=_key(target, case, number)) for case in cases for number in times]
+
+
+def _key(target: Target, case: Case, repeat: int) -> Key:
+    """An answer is found again by what was put, to the last space: to mend what a case expects costs no new answer."""
+    turns, sources = [asdict(turn) for turn in case.history], case.sources if case.context else ()
+    put = [case.question, turns, case.context, case.choices, targets.schema_of(case), sources]
+    return Key(variant=target.variant, corpus=target.state_for(case), case=digest(put)[:32], repeat=repeat)
+
+
+def _asked(job: Job) -> Asked:
+    expected = (job.case.label,) if job.case.label else job.case.references
+    return Asked(question=job.case.question, expected=expected, key=job.key.case, corpus=job.key.corpus)
+
+
+class _Notes:
+    """Counts replies and tells how far the evaluation is."""
+
+    def __init__(self, target: Target, total: int, on_progress: Callable[[Progress], None] | None) -> None:
+        self._on_progress = on_progress or (lambda _: None)
+        self._now = Progress(target=target.name, done=0, total=total, known=0, errors=0, rate=0.0, left=None)
+        self._began = time.monotonic()
+        self.tell()
+
+    def take(self, reply: Reply) -> None:
+        """One more."""
+        now = self._now
+        if reply.known:
+            self._began = time.monotonic()  # what is looked up says nothing of how fast one answers
+        self._now = replace(
+            now, done=now.done + 1, known=now.known + reply.known, errors=now.errors + bool(reply.error)
+        )
+        self.tell()
+
+    def tell(self) -> None:
+        """How far it is at this moment."""
+        now = self._now
+        rate = (now.done - now.known) / max(time.monotonic() - self._began, 1e-9)
+        self._on_progress(replace(now, rate=rate, left=(now.total - now.done) / rate if rate else None))

@@ -1,0 +1,79 @@
+"""What the metrics say of an answer. A metric that breaks costs one number, a case without an answer gets the worst."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from gatewheel.kernel.nouns import Answer, Case, Scored, Usage
+from gatewheel.kernel.ports import Metric
+from gatewheel.loop.answers import storable
+from gatewheel.loop.asking import Reply
+from gatewheel.loop.recording import told
+
+Values = tuple[float, ...] | None
+NOTHING = Answer(
+    answer="",
+    abstained=False,
+    citations=(),
+    passages=(),
+    sentences=(),
+    usage=Usage(),
+    seconds=0.0,
+    variant="",
+    trace=None,
+)
+
+
+class Scorer:
+    """Scores replies by named metrics. Use it with `with`."""
+
+    def __init__(self, metrics: Mapping[str, Metric]) -> None:
+        self._metrics = metrics
+        # a future holds whatever a metric may raise, which can be a user's own function
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="score")
+
+    def __enter__(self) -> Scorer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._aside.shutdown(cancel_futures=True)
+
+    def score(self, reply: Reply) -> Scored:
+        """A row of the report."""
+        case, problems = reply.job.case, [reply.error] if reply.error else []
+        values: dict[str, Values] = {}
+        for name, metric in self._metrics.items():
+            values[name], problem = self._value(metric, case, reply.answer)
+            problems += [f"metric {name}: {problem}"] if problem else []
+        return Scored(
+            case=case.id,
+            values=values,
+            cluster=case.cluster,
+            tags=case.tags,
+            repeat=reply.job.repeat,
+            error=storable("; ".join(problems)),
+        )
+
+    def _value(self, metric: Metric, case: Case, answer: Answer | None) -> tuple[Values, str]:
+        future = self._aside.submit(metric.score, case, answer or NOTHING)
+        if error := future.exception():
+            return None, told(error)
+        found = future.result()
+        if found is None:
+            return None, ""
+        numbers = tuple(float(each) for each in found) if isinstance(found, tuple) else (float(found),)
+        if answer is None:
+            return _worst(metric, numbers), ""
+        if not all(map(math.isfinite, numbers)):
+            return None, f"gave {numbers[0] if len(numbers) == 1 else numbers}, which is no finite number"
+        return numbers, ""
+
+
+def _worst(metric: Metric, of_nothing: tuple[float, ...]) -> Values:
+    """What counts where there is no answer; nothing for what has no worst, such as seconds."""
+    if len(of_nothing) > 1:
+        return of_nothing if all(map(math.isfinite, of_nothing)) else None
+    worst = metric.bounds[0] if metric.better == "higher" else metric.bounds[1]
+    return (worst,) if math.isfinite(worst) else None

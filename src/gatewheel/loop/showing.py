@@ -1,0 +1,120 @@
+"""From reports and comparisons to their shapes (evaluated.py), with the answers that were scored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gatewheel.loop import reports
+from gatewheel.loop.columns import tags_in
+from gatewheel.loop.comparing import Comparison, Figure, Flip, Metrics, Row, figures
+from gatewheel.loop.evaluated import CaseRow, Difference, Flipped, Measured, ReportCompare, ReportShow
+from gatewheel.loop.reports import Kept, head
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+def shown(engine: Engine, kept: Kept, metrics: Metrics) -> ReportShow:
+    """A report with its figures, those of its slices, and its rows."""
+    report = kept.report
+    tags = tags_in(report)
+    return ReportShow(
+        report=head(kept),
+        metrics=[measured(one) for one in figures(report, metrics)],
+        slices=[measured(one, tag) for tag in tags for one in figures(report, metrics, tag=tag) if one.n],
+        rows=_rows(engine, kept),
+    )
+
+
+def measured(figure: Figure, tag: str = "") -> Measured:
+    """A figure as numbers."""
+    return Measured(
+        metric=figure.metric,
+        better=figure.better,
+        slice=tag,
+        value=_finite(figure.value),
+        low=_finite(figure.interval.low) if figure.n else None,
+        high=_finite(figure.interval.high) if figure.n else None,
+        cases=figure.n,
+    )
+
+
+def comparison(a: Kept, b: Kept, found: Comparison, flips: Sequence[Flipped], *, margin: float) -> ReportCompare:
+    """Two reports side by side."""
+    return ReportCompare(
+        a=head(a),
+        b=head(b),
+        margin=margin,
+        level=found.level,
+        metrics=[_difference(row) for row in found.rows],
+        slices=[_difference(row) for row in found.slices],
+        flips=list(flips),
+    )
+
+
+def flipped(engine: Engine, a: Kept, b: Kept, metric: str, found: Sequence[Flip]) -> list[Flipped]:
+    """Flips with what both said, the first time where a case was asked more than once."""
+    return [
+        Flipped(
+            metric=metric,
+            case=flip.case,
+            question=a.cases[flip.case].question,
+            expected=list(a.cases[flip.case].expected),
+            a=flip.a,
+            b=flip.b,
+            a_answer=_said(engine, a, flip.case),
+            b_answer=_said(engine, b, flip.case),
+        )
+        for flip in found
+    ]
+
+
+def _rows(engine: Engine, kept: Kept) -> list[CaseRow]:
+    return [
+        CaseRow(
+            case=row.case,
+            repeat=row.repeat,
+            question=kept.cases[row.case].question,
+            expected=list(kept.cases[row.case].expected),
+            answer=_said(engine, kept, row.case, row.repeat),
+            values={name: None if numbers is None else list(numbers) for name, numbers in row.values.items()},
+            tags=list(row.tags),
+            error=row.error,
+        )
+        for row in kept.report.rows
+    ]
+
+
+def _said(engine: Engine, kept: Kept, case: str, repeat: int = 0) -> str | None:
+    found = reports.answer(engine, kept, case, repeat=repeat)
+    return found.answer if found else None
+
+
+def _difference(row: Row) -> Difference:
+    paired = row.paired
+    return Difference(
+        metric=row.a.metric,
+        slice=row.slice,
+        a=measured(row.a, row.slice),
+        b=measured(row.b, row.slice),
+        difference=paired.difference,
+        low=_finite(paired.interval.low),
+        high=_finite(paired.interval.high),
+        p=row.p,
+        test=paired.test,
+        effect=_finite(paired.effect),
+        effect_name=paired.effect_name,
+        wins=paired.wins,
+        losses=paired.losses,
+        ties=paired.ties,
+        cases=row.a.n,
+        clusters=paired.clusters,
+        verdict=row.verdict.word,
+        cases_needed=row.verdict.cases_needed,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,213 @@
+"""`/api/releases`: what answers for each application, what could follow it, the history, and the way there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from gatewheel.kernel.errors import ConfigError, UserError
+from gatewheel.kernel.nouns import Caller
+from gatewheel.loop import releasing, standing
+from gatewheel.loop.standing import Candidate, Standing
+from gatewheel.ops import releases
+from gatewheel.ops.releases import Release
+from gatewheel.serve.access import may
+from gatewheel.serve.api.wire import Words, missing, refusals
+from gatewheel.serve.fault import Fault
+from gatewheel.serve.service import Service, service
+
+router = APIRouter(prefix="/api/releases", tags=["releases"])
+Operator = Annotated[Caller, Depends(may("operate"))]
+At = Annotated[Service, Depends(service)]
+App = Annotated[Words, Path(description="Which [app.*].")]
+Why = Annotated[Words, Field(max_length=2000)]
+
+
+class Promote(BaseModel):
+    """What to release."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    variant: Annotated[Words, Field(min_length=1, description="An [app.*], or the beginning of a variant's id.")]
+    override: Why = Field("", description="Why to go past the gate; it stays in the history.")
+
+
+class Rollback(BaseModel):
+    """Going back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    released: Words | None = Field(None, description="The variant to go back from; refused when another is released.")
+    text: Why = Field("", description="Why; it stays in the history.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReleaseView:
+    """A row of the history. `action` is gate, propose, promote or rollback; `variant` is empty where the file answers.
+
+    `reason` has what was said: the decision of a gate with its reasons, a text, the reason of an override.
+    """
+
+    number: int
+    app: str
+    created: float
+    action: str
+    variant: str
+    reason: dict[str, Any]
+    author: str
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CandidateView:
+    """A variant that could follow. `decisions` are the newest one of each gate; `passed`: all of them let it pass.
+
+    `left` is the newest roll back from it: it answered already, and somebody went back.
+    """
+
+    variant: str
+    app: str
+    proposed: ReleaseView | None
+    decisions: list[ReleaseView]
+    passed: bool
+    left: ReleaseView | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Application:
+    """An application. `released` is empty while the `file` answers; `since` is the row that made it so.
+
+    `back` is what a roll back would release, "" the file's, null where there is nothing to go back from.
+    `answering` is the release that this service follows at the moment: it trails by seconds.
+    """
+
+    app: str
+    released: str
+    answering: str
+    since: ReleaseView | None
+    back: str | None
+    file: str
+    gates: list[str]
+    candidates: list[CandidateView]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Releases:
+    """Applications, the newest rows of the history first, and what its chain does not agree with."""
+
+    apps: list[Application]
+    history: list[ReleaseView]
+    rows: int
+    head: str
+    faults: list[str]
+
+
+@router.get("", operation_id="list_releases", responses=refusals())
+async def listed(
+    caller: Operator,
+    at: At,
+    app: Annotated[Words, Query(description="Only the history of this application.")] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Releases:
+    """What is released, what could be, and how it came to that."""
+
+    def look() -> Releases:
+        parts = at.project.parts
+        found = releases.verify(parts.engine)
+        return Releases(
+            apps=[_application(at, one, caller) for one in standing.standings(parts)],
+            history=[_view(row, caller) for row in releases.history(parts.engine, app)[::-1][:limit]],
+            rows=found.rows,
+            head=found.head,
+            faults=list(found.faults),
+        )
+
+    return await at.quickly(look)
+
+
+@router.post("/{app}/promote", operation_id="promote_release", responses=refusals(404, 409))
+async def promote(app: App, what: Promote, caller: Operator, at: At) -> ReleaseView:
+    """Release a variant that every gate of the application let pass, or for the reason of an override."""
+    parts = at.project.parts
+    return await _changed(
+        at,
+        app,
+        caller,
+        lambda: releasing.promote(parts, app, what.variant, override=what.override, author=caller.key),
+    )
+
+
+@router.post("/{app}/rollback", operation_id="roll_back_release", responses=refusals(404, 409))
+async def rollback(app: App, what: Rollback, caller: Operator, at: At) -> ReleaseView:
+    """Release what was released before; from the first release back to what the file says."""
+    engine = at.project.parts.engine
+
+    def back() -> Release:
+        now = releases.current(engine, app)
+        if what.released is not None and now != what.released:
+            raise UserError(f"[app.{app}] has another release by now, {now[:12] or 'none'}", cure="look again")
+        return releases.rollback(engine, app, text=what.text, author=caller.key)
+
+    return await _changed(at, app, caller, back)
+
+
+async def _changed(at: Service, app: str, caller: Caller, change: Callable[[], Release]) -> ReleaseView:
+    def work() -> Release:
+        try:
+            at.project.config.table("app", app)
+        except ConfigError as error:
+            raise missing(error) from None
+        try:
+            return change()
+        except UserError as error:
+            raise Fault(409, str(error), code="conflict") from None
+
+    return _view(await at.quickly(work), caller)
+
+
+def _application(at: Service, one: Standing, caller: Caller) -> Application:
+    followed = at.project.followed
+    return Application(
+        app=one.app,
+        released=one.released,
+        answering=followed.released(one.app) if followed else "",
+        since=_view(one.since, caller) if one.since else None,
+        back=one.back,
+        file=one.file,
+        gates=list(one.gates),
+        candidates=[_candidate(each, caller) for each in one.candidates],
+    )
+
+
+def _candidate(one: Candidate, caller: Caller) -> CandidateView:
+    return CandidateView(
+        variant=one.variant,
+        app=one.app,
+        proposed=_view(one.proposed, caller) if one.proposed else None,
+        decisions=[_view(row, caller) for row in one.decisions],
+        passed=one.passed,
+        left=_view(one.left, caller) if one.left else None,
+    )
+
+
+def _view(row: Release, caller: Caller) -> ReleaseView:
+    return ReleaseView(
+        number=row.number,
+        app=row.app,
+        created=row.created,
+        action=row.action,
+        variant=row.variant,
+        reason=_seen(row.reason, caller),
+        author=row.author,
+        hash=row.hash,
+    )
+
+
+def _seen(reason: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+    """A reason as the caller may see it: why a case had no answer may name what it was about."""
+    told = dict(reason)
+    if caller.groups is not None and "reasons" in told:
+        told["reasons"] = [{**one, "text": ""} if one["rule"] == "answered" else one for one in told["reasons"]]
+    return told

@@ -1,0 +1,184 @@
+// Reports side by side. Every choice stands in the URL: the suite, the reports, the metric, the slice, the open case.
+
+import { get } from "./api.js";
+import { cases } from "./cases.js";
+import { $, attempt, forgive, h, say, show } from "./dom.js";
+import { card, letter, slices, value } from "./figures.js";
+import { count, fullTime, plural, short, when } from "./format.js";
+
+const MOST = 6;
+const SIZE = 20;
+const FIELDS = ["suite", "metric", "slice", "show", "case", "page"];
+const SHOW = { "": "All", differ: "Where they differ", errors: "With an error" };
+const compared = new Map();
+let evals = null;
+let turns = 0;
+
+function state() {
+  const query = new URLSearchParams(location.search);
+  const chosen = Object.fromEntries(FIELDS.map((name) => [name, query.get(name) ?? ""]));
+  return { ...chosen, report: query.getAll("report") };
+}
+
+function href(changes) {
+  const { report, ...rest } = { ...state(), ...changes };
+  const query = new URLSearchParams(Object.entries(rest).filter(([, text]) => text !== ""));
+  for (const id of report) query.append("report", id.slice(0, 12));
+  return query.size ? `/evaluate?${query}` : "/evaluate";
+}
+
+// A choice as a link that works by itself and without a new page
+function choice(what, changes, props, ...children) {
+  return h(what, { ...props, href: href(changes), onclick: (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    go(changes);
+  } }, ...children);
+}
+
+function go(changes) {
+  const name = document.activeElement?.dataset?.keep;
+  history.pushState(null, "", href(changes));
+  return look().then(() => name && document.querySelector(`[data-keep="${CSS.escape(name)}"]`)?.focus({ preventScroll: true }));
+}
+
+const look = attempt(async () => {
+  forgive();
+  const now = state();
+  const turn = ++turns; // who chooses faster than the service answers sees the last choice
+  evals ??= await get("/api/evals", { limit: 200 });
+  const suite = now.suite || named(now.report[0])?.suite || evals.reports[0]?.suite || evals.suites[0]?.name || "";
+  const mine = evals.reports.filter((one) => one.suite === suite);
+  const chosen = now.report.length ? now.report : usual(mine);
+  pickSuite(suite);
+  if (!mine.length && !now.report.length) return nothing(suite);
+  drawChips(mine, chosen);
+  const query = chosen.map((id) => ["report", id]);
+  $("figures-part").hidden = false;
+  const found = await once(`/api/evals/compare?${new URLSearchParams(query)}`, "figures");
+  if (turn !== turns) return;
+  const metric = found.metrics.some((one) => one.metric === now.metric) ? now.metric : found.metrics[0]?.metric ?? "";
+  drawFigures(found, metric);
+  // a thousand cases in slices take a second or more, and the answers need not wait for it
+  const sliced = once(`/api/evals/slices?${new URLSearchParams([...query, ["metric", metric]])}`, "slices").then((one) => turn === turns && drawSlices(one.slices, found, metric, now.slice));
+  const told = await rows(query, metric, now);
+  if (turn === turns) drawCases(told, found, metric, now);
+  await sliced;
+});
+
+// What was computed of reports stays right, since they never change; `name` is the part of the page that waits for it
+async function once(path, name) {
+  if (compared.has(path)) return compared.get(path);
+  $(name).setAttribute("aria-busy", "true");
+  try {
+    compared.set(path, await get(path));
+    return compared.get(path);
+  } catch (error) {
+    $(`${name}-part`).hidden = true;
+    throw error;
+  } finally {
+    $(name).removeAttribute("aria-busy");
+  }
+}
+
+function named(id) {
+  return id ? evals.reports.find((one) => one.id.startsWith(id)) : null;
+}
+
+// the newest report and the newest one of another variant in the same state of the suite, the older one as the base
+function usual(mine) {
+  const [first, ...rest] = mine;
+  const other = first && rest.find((one) => one.suite_id === first.suite_id && one.variant !== first.variant);
+  return [other, first].filter(Boolean).map((one) => one.id.slice(0, 12));
+}
+
+function pickSuite(suite) {
+  const names = [...new Set([...evals.suites.map((one) => one.name), ...evals.reports.map((one) => one.suite)])].sort();
+  const told = evals.suites.find((one) => one.name === suite);
+  $("suite").replaceChildren(...names.map((name) => h("option", { selected: name === suite }, name)));
+  $("suite-pick").hidden = !names.length;
+  const words = told?.fault || (told && [plural(told.cases, "case"), `asked of ${told.target}`, told.split, told.metrics.join(", ")].join(" · "));
+  if (words) show($("summary"), told.fault ? h("span.problem", {}, words) : words);
+  else if (names.length) show($("summary"), "This suite is no longer in the project; its reports are.");
+}
+
+function nothing(suite) {
+  for (const name of ["figures", "slices", "cases"]) $(`${name}-part`).hidden = true;
+  const heading = suite ? "No report of this suite yet" : "No suite yet";
+  const text = suite ? "A report has the score of every case, each answer, and how sure the figures are. What was answered once is not asked again." : "A suite is a set of questions with what you expect of their answers. It judges every change you make.";
+  const command = suite ? `gatewheel evals run ${suite}` : "gatewheel data import FILE --to SUITE";
+  show($("chips"), h("div.empty", {}, h("h2", {}, heading), h("p.soft", {}, text), h("pre.command", {}, command)));
+}
+
+function drawChips(mine, chosen) {
+  const at = (one) => chosen.findIndex((id) => one.id.startsWith(id));
+  const base = named(chosen[0]);
+  const legend = [...mine].sort((one, two) => (at(one) + 1 || MOST + 1) - (at(two) + 1 || MOST + 1)); // the chosen ones first, A before B
+  show($("chips"), legend.map((one) => {
+    const place = at(one);
+    const on = place >= 0;
+    const other = !on && base && one.suite_id !== base.suite_id; // scored on other cases, or by other metrics
+    const full = !on && chosen.length >= MOST;
+    const next = on ? chosen.filter((_, index) => index !== place) : other ? [one.id] : [...chosen, one.id];
+    const facts = [short(one.variant), when(one.created), plural(one.cases, "case"), one.errors && `${count(one.errors)} failed`].filter(Boolean).join(" · ");
+    const inside = [letter(on ? place : -1), h("span.report-name", {}, one.target, h("span.report-facts", {}, facts, other && " · older state"))];
+    const title = `${fullTime(one.created)}, variant ${one.variant}, report ${one.id}`;
+    if (full || (on && chosen.length === 1)) return h(on ? "span.report.on" : "span.report.off", { title }, inside);
+    return choice(on ? "a.report.on" : "a.report", { report: next, case: "", page: "" }, { title, "aria-current": on ? "true" : null, data: { keep: one.id } }, inside);
+  }));
+}
+
+function drawFigures(found, metric) {
+  show($("figures"), found.metrics.map((one) => card(one, found, {
+    on: one.metric === metric,
+    link: (...children) => choice("a.measure-name", { metric: one.metric, page: "" }, { "aria-current": one.metric === metric ? "true" : null, data: { keep: `metric ${one.metric}` } }, ...children),
+  })));
+}
+
+function drawSlices(rows, found, metric, chosen) {
+  $("slices-part").hidden = !rows.length;
+  const link = (tag) => choice("a", { slice: tag === chosen ? "" : tag, case: "", page: "" }, { "aria-current": tag === chosen ? "true" : null, data: { keep: `slice ${tag}` } }, tag);
+  show($("slices"), slices(rows, found, link));
+  $("slices-title").textContent = `Slices by ${metric}`;
+}
+
+function pageOf(now) {
+  return Math.max(1, Number.parseInt(now.page, 10) || 1);
+}
+
+async function rows(query, metric, now) {
+  const wanted = { metric, slice: now.slice, show: SHOW[now.show] ? now.show || "all" : "all", offset: (pageOf(now) - 1) * SIZE, limit: SIZE };
+  try {
+    return await get(`/api/evals/rows?${new URLSearchParams([...query, ...Object.entries(wanted)])}`);
+  } catch (error) {
+    if (error.code === "insufficient_groups") return { hidden: error.message };
+    throw error;
+  }
+}
+
+function drawCases(told, found, metric, now) {
+  $("cases-part").hidden = false;
+  $("show").hidden = Boolean(told.hidden);
+  if (told.hidden) {
+    $("cases-summary").textContent = told.hidden;
+    return $("cases").replaceChildren();
+  }
+  const several = found.reports.length > 1;
+  show($("show"), Object.entries(SHOW).filter(([name]) => several || name !== "differ").map(([name, words]) => choice("a.button.small", { show: name, page: "", case: "" }, { "aria-current": (SHOW[now.show] ? now.show : "") === name ? "true" : null, data: { keep: `show ${name}` } }, words)));
+  const which = [now.slice && `of ${now.slice}`, now.show === "differ" && `where ${metric} differs, the largest first`, now.show === "errors" && "with an error"].filter(Boolean).join(", ");
+  show($("cases-summary"), plural(told.total, "case"), " ", which, now.slice && [" · ", choice("a", { slice: "", page: "" }, {}, "all slices")]);
+  const bounds = found.metrics.find((one) => one.metric === metric);
+  show($("cases"), cases(told.cases, { metrics: found.metrics, metric, score: (number) => value(number, bounds), open: now.case, toggle: (id) => {
+    history.replaceState(null, "", href({ case: id }));
+  } }));
+  const page = pageOf(now);
+  const last = Math.max(1, Math.ceil(told.total / SIZE));
+  $("paging").hidden = last === 1;
+  const leaf = (to, words) => (to < 1 || to > last ? h("span") : choice("a", { page: to === 1 ? "" : `${to}`, case: "" }, { data: { keep: words } }, words));
+  $("paging").replaceChildren(leaf(page - 1, "Previous"), h("span", {}, `Page ${page} of ${last}`), leaf(page + 1, "Next"));
+  say(`${plural(told.total, "case")} ${which}`);
+}
+
+$("suite").addEventListener("change", () => go({ suite: $("suite").value, report: [], metric: "", slice: "", case: "", page: "" }));
+window.addEventListener("popstate", look);
+look();

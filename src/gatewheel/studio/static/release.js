@@ -1,0 +1,170 @@
+// What answers for an application, what could follow it with the reasons of its gates, the history, and the way back.
+
+import { get, post, withQuery } from "./api.js";
+import { $, attempt, forgive, h, say, show } from "./dom.js";
+import { fullTime, plural, short, when } from "./format.js";
+import { sure } from "./sure.js";
+
+const OUTCOMES = { promote: ["on", "passed"], reject: ["bad", "rejected"], inconclusive: ["", "inconclusive"] };
+const MARKS = { promote: "✓", reject: "✗", inconclusive: "?" };
+const WEIGHT = { reject: 0, inconclusive: 1, promote: 2 };
+const EVERY = 10_000; // milliseconds between two looks
+const SOON = 2_500; // by then the service follows
+let shown = "";
+
+function chosen() {
+  return new URLSearchParams(location.search).get("app") || "main";
+}
+
+const draw = attempt(async ({ again = false } = {}) => {
+  const found = await get("/api/releases", { app: chosen() });
+  if (again && (JSON.stringify(found) === shown || document.querySelector("dialog[open]"))) return;
+  shown = JSON.stringify(found);
+  const one = found.apps.find(({ app }) => app === chosen());
+  $("app").replaceChildren(...found.apps.map(({ app }) => h("option", { selected: app === chosen() }, app)));
+  $("app-pick").hidden = found.apps.length < 2;
+  if (!one) return show($("now"), h("div.empty", {}, h("h2", {}, `There is no application ${chosen()}`), h("a.button", { href: "/release" }, "To main")));
+  const open = new Set([...document.querySelectorAll("details[open]")].map((each) => each.dataset.key));
+  show($("now"), incumbent(one));
+  $("candidates-part").hidden = false;
+  show($("candidates"), one.candidates.length ? one.candidates.map((each) => candidate(each, one)) : none(one));
+  $("history-part").hidden = !found.history.length;
+  show($("history"), found.history.map((row) => event(row, one)));
+  chain(found);
+  for (const each of document.querySelectorAll("details")) each.open = open.has(each.dataset.key);
+});
+
+function variant(id, words = "what the file says") {
+  if (!id) return h("span", {}, words);
+  return h("a.mono.above", { href: withQuery("/traces", { variant: id }), title: `Variant ${id}: its traces` }, short(id));
+}
+
+function time(posix) {
+  return h("time", { datetime: new Date(posix * 1000).toISOString(), title: fullTime(posix) }, when(posix));
+}
+
+function incumbent(one) {
+  const { released, since, back } = one;
+  const behind = one.answering !== released;
+  return h(
+    "div.now",
+    {},
+    h(
+      "div",
+      {},
+      h("p.eyebrow", {}, released ? "Released" : "Nothing is released: gatewheel.toml answers"),
+      h("p.now-variant", {}, variant(released || one.file)),
+      h("p.row-facts", {}, since ? [h("span", {}, "since ", time(since.created)), since.author && h("span", {}, `by ${since.author}`), h("span", {}, since.action === "rollback" && "rolled back", since.action === "rollback" && how(since) && ": ", how(since))] : h("span", {}, "it changes with the file, without a gate"), behind && h("span.tag.on", {}, "this service is about to follow")),
+      released && released !== one.file && h("p.soft", {}, "The file says another variant by now: ", variant(one.file), ". It answers nobody until it is released."),
+    ),
+    back !== null && h("button.button", { type: "button", id: "back", onclick: () => rollBack(one) }, "Roll back"),
+  );
+}
+
+function none(one) {
+  const text = one.gates.length ? "A candidate is a variant that a gate has judged, or that somebody proposed, since the present release." : "There is no gate for this application yet. A gate says in gatewheel.toml what a candidate has to show on a suite.";
+  return h("li.empty", {}, h("h3", {}, "No candidate"), h("p.soft", {}, text), h("pre.command", {}, one.gates.length ? `gatewheel gate ${one.app} --gate ${one.gates[0]}` : '[gate.main]\nsuite = "…"\nbetter = { token-f1 = 0.0 }'));
+}
+
+function candidate(each, one) {
+  const open = one.gates.filter((gate) => !each.decisions.some((row) => row.reason.gate === gate));
+  return h(
+    "li.row.plain.candidate",
+    {},
+    h(
+      "div.row-main",
+      {},
+      h("p.candidate-name", {}, variant(each.variant), each.app && h("span", {}, ` app ${each.app}`), " ", each.passed && h("span.tag.on", {}, "may be released"), each.left && [" ", h("span.tag.bad", {}, "was rolled back")]),
+      each.left && h("p.row-more", {}, "Rolled back ", time(each.left.created), each.left.reason.text && `: ${each.left.reason.text}`),
+      each.proposed && h("p.row-more", {}, "Proposed ", time(each.proposed.created), each.proposed.author && ` by ${each.proposed.author}`, each.proposed.reason.text && `: ${each.proposed.reason.text}`),
+      each.decisions.map((row) => decision(row, true)),
+      open.length > 0 && h("p.soft", {}, "Not judged yet: ", open.map((gate, at) => [at > 0 && ", ", h("code", {}, `gatewheel gate ${each.app || short(each.variant)} --gate ${gate}`)])),
+    ),
+    h("div.row-end", {}, each.passed ? h(each.left ? "button.button" : "button.button.primary", { type: "button", onclick: () => release(each, one) }, "Release") : h("button.button.small", { type: "button", onclick: () => override(each, one) }, "Release past the gate")),
+  );
+}
+
+// A gate's word with its reasons, the heaviest first
+function decision(row, spread) {
+  const { gate, outcome, suite, cases, reasons, reports } = row.reason;
+  const [kind, word] = OUTCOMES[outcome] ?? ["", outcome];
+  const sorted = [...(reasons ?? [])].sort((a, b) => WEIGHT[a.outcome] - WEIGHT[b.outcome]);
+  const list = h("ul.reasons", {}, sorted.map((one) => h(`li.${one.outcome}`, {}, h("span.reason-mark", { "aria-hidden": "true" }, MARKS[one.outcome]), h("span.away", {}, `${one.outcome}: `), one.text || `${one.rule} ${one.metric} ${one.slice}`)));
+  const head = [h(kind ? `span.tag.${kind}` : "span.tag", {}, word), h("span", {}, `gate ${gate}, suite ${suite}, ${plural(cases, "case")}`)];
+  const link = reports?.length > 0 && h("a.above", { href: compareHref(suite, reports) }, reports.length > 1 ? "See both reports" : "See the report");
+  if (spread) return h("div.decision", {}, h("p.row-facts", {}, head, time(row.created), link), list);
+  return h("details.decision", { data: { key: `row ${row.number}` } }, h("summary.row-facts", {}, head, h("span", {}, plural(sorted.length, "reason"))), list, link);
+}
+
+// the incumbent is the base, and the gate names the candidate's report first
+function compareHref(suite, reports) {
+  const query = new URLSearchParams({ suite });
+  for (const id of [...reports].reverse()) query.append("report", id.slice(0, 12));
+  return `/evaluate?${query}`;
+}
+
+function how(row) {
+  if (row.reason.override) return `past the gate: ${row.reason.override}`;
+  if (row.reason.decisions) return `let through by ${plural(row.reason.decisions.length, "gate")} (row ${row.reason.decisions.join(", ")})`;
+  return row.reason.text ?? "";
+}
+
+const DID = { promote: "released", rollback: "rolled back to", propose: "proposed", gate: "judged" };
+
+function event(row, one) {
+  const now = one.since?.number === row.number;
+  return h(
+    now ? "li.row.plain.event.now-row" : "li.row.plain.event",
+    {},
+    h("div.row-main", {}, h("p", {}, h("span.event-number", {}, `${row.number}`), h("strong", {}, `${DID[row.action] ?? row.action} `), variant(row.variant), now && [" ", h("span.tag.on", {}, "answers now")]), row.action === "gate" ? decision(row, false) : how(row) && h("p.row-more", {}, how(row))),
+    h("div.row-end", {}, time(row.created), h("span", {}, row.author || "the owner"), h("span.mono", { title: `Seal of this row: ${row.hash}` }, short(row.hash))),
+  );
+}
+
+function chain({ rows, head, faults }) {
+  if (faults.length) return show($("chain"), h("span.problem", {}, h("strong", {}, "The history is not as it was written: "), faults.join("; ")));
+  return show($("chain"), `${plural(rows, "row")} of all applications, each sealing the one before; all are as they were written. `, rows > 0 && h("span.mono", { title: `Note it elsewhere: gatewheel release verify --head ${head}` }, `head ${short(head)}`));
+}
+
+function rollBack(one) {
+  const to = one.back ? `variant ${short(one.back)}, which was released before` : "what gatewheel.toml says";
+  return sure({
+    title: `Roll back ${one.app}?`,
+    text: `From ${short(one.released)} to ${to}. New requests get it within seconds; those under way finish as they began.`,
+    yes: "Roll back",
+    act: (text) => done(post(`/api/releases/${encodeURIComponent(one.app)}/rollback`, { released: one.released, text }), "Rolled back."),
+  });
+}
+
+function release(each, one) {
+  return sure({
+    title: `Release ${short(each.variant)} for ${one.app}?`,
+    text: `${plural(each.decisions.length, "gate")} let it pass. It replaces ${one.released ? short(one.released) : "what the file says"} within seconds; requests under way finish as they began.`,
+    yes: "Release",
+    why: "",
+    act: () => done(post(`/api/releases/${encodeURIComponent(one.app)}/promote`, { variant: each.variant }), "Released."),
+  });
+}
+
+function override(each, one) {
+  const said = each.decisions.map((row) => OUTCOMES[row.reason.outcome]?.[1] ?? row.reason.outcome);
+  return sure({
+    title: `Release ${short(each.variant)} past the gate?`,
+    text: `${said.length ? `Its gate says: ${said.join(", ")}.` : "No gate has judged it."} Your reason stays in the history for ever.`,
+    yes: "Release past the gate",
+    required: true,
+    act: (why) => done(post(`/api/releases/${encodeURIComponent(one.app)}/promote`, { variant: each.variant, override: why }), "Released."),
+  });
+}
+
+async function done(sent, words) {
+  await sent;
+  forgive();
+  await draw();
+  setTimeout(() => draw({ again: true }), SOON);
+  say(words);
+}
+
+$("app").addEventListener("change", () => location.assign(withQuery("/release", { app: $("app").value === "main" ? "" : $("app").value })));
+draw();
+setInterval(() => document.hidden || draw({ again: true }), EVERY);
