@@ -20,6 +20,7 @@ from gatewheel.kernel.errors import MissingPart, ModelError, PromptTooLong
 from gatewheel.kernel.nouns import Message
 from gatewheel.kernel.ports import Decoding, Model
 from gatewheel.models import openai
+from gatewheel.models.turn import hush
 from gatewheel.models.weights import DEFAULT, find
 from silent_server import silent
 
@@ -295,6 +296,39 @@ def test_a_tool_call_is_put_together_from_its_pieces() -> None:
         ("c1", "weather", '{"city": "Paris"}'),
         ("c2", "time", "{}"),
     ]
+
+
+def test_what_nobody_hears_is_asked_for_whole() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    other = {"id": "c2", "type": "function", "function": {"name": "time", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call, other]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    counted = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    said = {"id": "w", "object": "chat.completion", "created": 1, "model": "served-model", "choices": [choice]}
+    whole = Reply(headers={"Content-Type": "application/json"}, body=json.dumps(said | {"usage": counted}).encode())
+    heard: list[str] = []
+    with serve([whole, stream(chunk(content="word"), chunk(finish="stop"))]) as endpoint:
+        model = make(endpoint.url, timeout=60.0)
+        completion = model.chat(ASK, decoding=Decoding(max_tokens=50), on_text=hush(heard.append))
+        model.chat(ASK, decoding=Decoding(max_tokens=5_000))  # would be silent for longer than the timeout
+    assert "stream" not in endpoint.requests[0]
+    assert endpoint.requests[1]["stream"] is True
+    assert [(one.id, one.name) for one in completion.tool_calls] == [("c1", "weather"), ("c2", "time")]
+    assert (completion.usage.input_tokens, completion.usage.output_tokens) == (7, 3)
+    assert not any(heard)
+
+
+def test_many_who_leave_at_once_cost_no_other_answer() -> None:
+    with serve([text("ok")]) as endpoint:
+        model = make(endpoint.url, parallel=8)
+
+        def ask(number: int) -> str:
+            leave = number % 3 == 0
+            return model.chat(ASK, decoding=Decoding(), on_text=lambda piece: leave and bool(piece)).text
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(ask, range(120))) == {"ok"}
+        model.close()
 
 
 def test_a_stop_string_holds_even_when_the_server_ignores_it() -> None:

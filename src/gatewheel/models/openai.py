@@ -20,6 +20,7 @@ from gatewheel.kernel.errors import MissingPart, ModelError
 from gatewheel.kernel.nouns import Completion, Message, Usage
 from gatewheel.kernel.ports import Decoding, Model, OnText
 from gatewheel.models import schema
+from gatewheel.models.likelihoods import TextLikelihoods
 from gatewheel.models.openai_calls import PAUSE, Calls
 from gatewheel.models.openai_wire import (
     NOTHING,
@@ -31,8 +32,10 @@ from gatewheel.models.openai_wire import (
     request,
     with_repair,
 )
-from gatewheel.models.turn import hush
+from gatewheel.models.turn import Hushed, hush
 
+SLOWEST = 1  # tokens a second that an endpoint is trusted to write, with all that it writes for others beside
+SCORES = "endpoint, echo"  # what tells likelihoods: another word would be other numbers
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _DEFAULT_KEY = "OPENAI_API_KEY"
 
@@ -73,22 +76,36 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     Raises MissingPart when the variable with the key is empty. An endpoint on this machine needs no key.
     """
     del on_progress
+    from openai import OpenAI
+
+    return Endpoint(Calls(OpenAI(**_access(settings))), settings)
+
+
+def scorer(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> TextLikelihoods:
+    """What says how probable texts are to the endpoint's model; nothing is sent yet. Raises what `create` raises."""
+    from openai import OpenAI
+
+    from gatewheel.models.openai_likelihoods import EndpointReader
+
+    del on_progress
+    return TextLikelihoods(EndpointReader(OpenAI(**_access(settings)), settings))
+
+
+def _access(settings: Settings) -> dict[str, Any]:
+    """Where, and with what key."""
     key = os.environ.get(settings.api_key_env, "")
     local = urlsplit(settings.base_url).hostname in _LOCAL
     if not key and not local:
         what = f"no key for {settings.base_url}: the variable {settings.api_key_env} is empty"
         raise MissingPart(what, cure=f"export {settings.api_key_env}=…, or name another in api_key_env")
-    from openai import AsyncOpenAI
-
     if local and settings.api_key_env == _DEFAULT_KEY:
         key = ""  # a key meant for OpenAI is not shown to whatever listens on this machine
-    client = AsyncOpenAI(
-        api_key=key or "no-key-needed",
-        base_url=settings.base_url,
-        timeout=settings.timeout,
-        max_retries=settings.max_retries,
-    )
-    return Endpoint(Calls(client), settings)
+    return {
+        "api_key": key or "no-key-needed",
+        "base_url": settings.base_url,
+        "timeout": settings.timeout,
+        "max_retries": settings.max_retries,
+    }
 
 
 class Endpoint:
@@ -152,6 +169,7 @@ class Endpoint:
             messages,
             decoding,
             sampling=not self._settings.own_sampling,
+            whole=self._soon(decoding) and (on_text is None or isinstance(on_text, Hushed)),
             # OpenAI's newer models refuse max_tokens, and most other servers know nothing else
             length_key="max_completion_tokens" if self._is_openai() else "max_tokens",
         )
@@ -176,6 +194,8 @@ class Endpoint:
         try:
             with closing(self._calls.chunks(body)) as chunks:
                 received = read_stream(chunks, decoding=decoding, on_text=on_text)
+            if not body.get("stream"):
+                received = replace(received, seconds_to_first=0.0)  # nobody knows
             if received.finish == "cancelled" and not received.input_tokens:
                 # who leaves before the endpoint says what it took pays by the estimate, not nothing
                 asked = "".join(str(message.get("content") or "") for message in body["messages"])
@@ -202,6 +222,10 @@ class Endpoint:
             self._free.release()
         # some servers repeat the key in their refusal
         raise ModelError(fault.what.replace(key, "[key]"), cure=fault.cure, retryable=fault.retryable)
+
+    def _soon(self, decoding: Decoding) -> bool:
+        """Whether all is written before silence would count as failure. Asked for whole, that takes half the time."""
+        return decoding.max_tokens <= SLOWEST * self._settings.timeout
 
     def _closed(self) -> ModelError:
         return ModelError(f"the model '{self.name}' is closed", cure="make a new one")

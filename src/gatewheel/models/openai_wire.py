@@ -51,15 +51,17 @@ NOTHING = Received(
 
 
 def request(
-    model: str, messages: Sequence[Message], decoding: Decoding, *, sampling: bool, length_key: str
+    model: str, messages: Sequence[Message], decoding: Decoding, *, sampling: bool, whole: bool, length_key: str
 ) -> dict[str, Any]:
-    """The body of a request for a chat completion. Without `sampling` the model's own temperature holds."""
+    """The body of a request for a chat completion, `whole` or as a stream.
+
+    Without `sampling` the model's own temperature holds.
+    """
     body: dict[str, Any] = {
         "model": model,
         "messages": [_wire(message) for message in messages],
         length_key: decoding.max_tokens,
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        **({} if whole else {"stream": True, "stream_options": {"include_usage": True}}),
         **logprobs.ask(decoding),
     }
     if sampling:

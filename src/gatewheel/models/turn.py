@@ -69,9 +69,19 @@ def take_turn(
     return Completion(text=writer.text, finish=finish, usage=usage, model=model, logprobs=kept)
 
 
+class Hushed:
+    """Keeps the pieces to itself and only asks the caller whether to go on. An engine need not stream to it."""
+
+    def __init__(self, on_text: OnText) -> None:
+        self._on_text = on_text
+
+    def __call__(self, _: str) -> bool | None:
+        return self._on_text("")
+
+
 def hush(on_text: OnText | None) -> OnText | None:
-    """Keeps the pieces to itself, for they may yet turn out otherwise, and only asks the caller whether to go on."""
-    return on_text and (lambda _: on_text(""))
+    """The same without the pieces, for they may yet turn out otherwise."""
+    return on_text and Hushed(on_text)
 
 
 def _as_call(completion: Completion, on_text: OnText | None) -> Completion:

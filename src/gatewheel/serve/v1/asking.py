@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from fastapi import Request
 
@@ -20,7 +21,7 @@ async def ask(
     at: Service, request: Request, caller: Caller, asked: Asked, *, then: Then | None = None
 ) -> list[Written]:
     """Every choice. Raises Fault, GatewheelError, Busy, Gone."""
-    return await flow.outcome(at, request, _call(at, caller, asked, then))
+    return await flow.outcome(at, request, _call(at, caller, replace(asked, whole=True), then))
 
 
 async def asking(

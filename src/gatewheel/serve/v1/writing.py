@@ -13,6 +13,7 @@ from gatewheel.kernel.ports import Decoding
 from gatewheel.loop.complete import complete
 from gatewheel.loop.project import Project
 from gatewheel.models import schema, tools
+from gatewheel.models.turn import hush
 from gatewheel.rag.answer import Listener
 from gatewheel.rag.output import Checked
 from gatewheel.rag.question import Question
@@ -30,7 +31,7 @@ class Asked:
     """What is wanted: a conversation, and a decoding for each choice. `must_call`: one of the tools has to be called.
 
     `asked_for` names the fields behind schema and tools, for the message when the model does not manage; `ignored`
-    are those that were left aside.
+    are those that were left aside. `whole`: nobody hears the pieces.
     """
 
     named: Named
@@ -39,6 +40,7 @@ class Asked:
     must_call: bool = False
     asked_for: str = "response_format"
     ignored: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +100,7 @@ def call(project: Project, asked: Asked, decoding: Decoding, *, index: int, say:
         messages,
         model=asked.named.table,
         decoding=replace(wanted, max_tokens=_room(project, asked, wanted)),
-        on_text=on_text,
+        on_text=hush(on_text) if asked.whole else on_text,
         caller=project.caller,
     )
     said, calls, finish = done.completion.text, done.completion.tool_calls, done.completion.finish
