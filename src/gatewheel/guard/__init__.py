@@ -1,1 +1,1 @@
-"""What protects people and their data: nothing here knows about rooms."""
+"""What protects people, their data and their machine: nothing here knows about rooms."""
