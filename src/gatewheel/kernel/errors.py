@@ -68,6 +68,10 @@ class ModelError(UserError):
         self.retryable = retryable
 
 
+class Malformed(ModelError):
+    """What a model wrote does not keep to the schema that it was asked for."""
+
+
 class PromptTooLong(ModelError):
     """The prompt leaves no room in the model's context."""
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gatewheel.kernel.likelihood import Likelihood
+
 Span = tuple[int, int]
 Role = Literal["system", "user", "assistant", "tool"]
 Scope = Literal["ask", "feedback", "operate"]
@@ -160,6 +162,7 @@ class Answer:
     variant: str
     trace: str | None
     draft: str = ""
+    likelihoods: tuple[Likelihood, ...] = ()  # of the choices, or of the question without any; nothing is written then
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

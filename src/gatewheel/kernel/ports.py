@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from gatewheel.kernel.likelihood import Likelihood, Place
 from gatewheel.kernel.nouns import Answer, Case, Chunk, Completion, Document, Hit, Message, Passage, Refusal
 
 if TYPE_CHECKING:
@@ -53,6 +54,37 @@ class Model(Protocol):
     def close(self) -> None: ...
 
 
+class Likelihoods(Protocol):
+    """A model that says how probable given texts are, without writing any. Sync; one call at a time."""
+
+    def likelihoods(self, prompt: str, continuations: Sequence[str]) -> list[Likelihood]:
+        """Of each continuation after the prompt, which is read once. Raises ModelError beyond the context length."""
+
+    def rolling(self, text: str) -> Likelihood:
+        """Of a whole text, in windows of the context length where it is longer."""
+
+
+@runtime_checkable
+class Vocabulary(Protocol):
+    """The tokens of a model, and how likely each of a text is. Sync; one call of `places` at a time."""
+
+    @property
+    def length(self) -> int:
+        """Tokens that are read at most."""
+
+    def encode(self, text: str) -> list[int]:
+        """None is added; a control token that the text spells out is one."""
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Every token as text, control tokens too."""
+
+    def specials(self) -> Mapping[str, str]:
+        """`bos_token`, `eos_token` and `chat_template`, as transformers calls them; those that there are."""
+
+    def places(self, tokens: Sequence[int], *, top: int) -> list[Place]:
+        """One for each token, and one more for the token that would come next. Raises PromptTooLong."""
+
+
 class Tokens(Protocol):
     """Where the tokens of a text begin, in the encoder's own vocabulary."""
 
@@ -71,6 +103,16 @@ class Encoder(Tokens, Protocol):
     def max_tokens(self) -> int: ...
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Unit rows, float32, shape (len(texts), dimensions)."""
+
+
+class Contextual(Encoder, Protocol):
+    """An encoder that also tells what each token means where it stands."""
+
+    def token_vectors(self, texts: Sequence[str]) -> list[tuple[Offsets, Vectors]]:
+        """For each text the spans of its tokens, int32 (tokens, 2), and unit rows, float32 (tokens, dimensions).
+
+        No special tokens; the whole text, however long.
+        """
 
 
 class Reader(Protocol):
@@ -117,6 +159,18 @@ class Metric(Protocol):
     def score(self, case: Case, answer: Answer) -> float | tuple[float, ...] | None: ...
     def figure(self, rows: Scores) -> float:
         """The metric of many cases, from float64 rows of shape (cases, numbers a case)."""
+
+
+@runtime_checkable
+class OfRepeats(Protocol):
+    """What a metric has besides where the repeats of a case make one number that is not their mean, such as pass@k."""
+
+    @property
+    def repeats(self) -> int:
+        """So many answers to each case at least."""
+
+    def together(self, numbers: Sequence[float]) -> float:
+        """What the numbers of a case come to; it then stands in each of its rows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

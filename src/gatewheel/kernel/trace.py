@@ -106,7 +106,7 @@ def chat_response(completion: Completion) -> dict[str, Any]:
         RESPONSE_MODEL: completion.model,
         **({RESPONSE_ID: completion.id} if completion.id else {}),
         FINISH: [completion.finish],
-        FIRST_CHUNK: completion.usage.seconds_to_first_token,
+        **({FIRST_CHUNK: first} if (first := completion.usage.seconds_to_first_token) else {}),
         INPUT_TOKENS: completion.usage.input_tokens,
         OUTPUT_TOKENS: completion.usage.output_tokens,
         OUTPUT_MESSAGES: [{**_message(said), "finish_reason": completion.finish}],

@@ -5,12 +5,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from gatewheel.kernel.errors import ConfigError, MissingPart, ModelError, did_you_mean
-from gatewheel.models.gguf import read_header
+from gatewheel.models.gguf import Header, read_header
 from gatewheel.models.measure import Figures, remembered
 from gatewheel.models.weights import DEFAULT, find
 
@@ -64,6 +65,16 @@ def show(name: str, own: Mapping[str, Mapping[str, Any]] | None = None) -> Entry
     return entries[name]
 
 
+def described(name: str, table: Mapping[str, Any]) -> Entry:
+    """The entry of one table under this name, without a look at any other."""
+    return _from_table(name, table)
+
+
+def knows(weights: str) -> bool:
+    """Whether Gatewheel's own list has weights, or a model of a service, of this name."""
+    return weights in _known()
+
+
 @cache
 def _known() -> dict[str, Entry]:
     held = tomllib.loads(files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8"))
@@ -86,11 +97,19 @@ def _from_table(name: str, table: Mapping[str, Any]) -> Entry:
     return replace(like, name=name, source=str(table.get("base_url", "")), here=True, **given)
 
 
+@lru_cache(maxsize=32)
+def _header(path: Path, size: int, changed: int) -> Header:
+    """A header takes 0.1 s to read; size and time of change tell whether it may be another by now."""
+    del size, changed
+    return read_header(path)
+
+
 def _with_weights(entry: Entry, weights: str) -> Entry:
     """The entry completed from the header of the file, when it is on this machine."""
     try:
         path = find(weights)
-        header = read_header(path)
+        stat = path.stat()
+        header = _header(path, stat.st_size, stat.st_mtime_ns)
     except (MissingPart, ModelError):
         return replace(entry, source=weights)
     return replace(

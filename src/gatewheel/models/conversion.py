@@ -30,12 +30,7 @@ def load(gguf: Path, *, threads: int, on_progress: Callable[[str], None]) -> Any
     A damaged conversion is made again. Two processes may convert at once; the first to finish is kept.
     Raises MissingPart without openvino-genai, ModelError when it cannot convert or the cache cannot be written.
     """
-    try:
-        version = importlib.metadata.version("openvino-genai")
-    except importlib.metadata.PackageNotFoundError as error:
-        cure = "pip install openvino-genai"
-        raise MissingPart("the package openvino-genai is not installed", cure=cure) from error
-    folder = cache_dir() / "openvino" / f"{identity(gguf)[:16]}-{version}-{_RECIPE}"
+    folder = _folder(gguf)
     _importable("openvino_genai")
     if _is_whole(folder):
         try:
@@ -53,6 +48,23 @@ def load(gguf: Path, *, threads: int, on_progress: Callable[[str], None]) -> Any
     except RuntimeError as error:
         cure = "use the engine llama.cpp for them"
         raise ModelError(f"OpenVINO cannot convert {gguf}: {error}", cure=cure) from error
+
+
+def kept(gguf: Path, *, threads: int, on_progress: Callable[[str], None]) -> Path:
+    """The folder of the conversion, which is made first when that is still to do. Raises what `load` raises."""
+    folder = _folder(gguf)
+    if not _is_whole(folder):
+        load(gguf, threads=threads, on_progress=on_progress)
+    return folder
+
+
+def _folder(gguf: Path) -> Path:
+    try:
+        version = importlib.metadata.version("openvino-genai")
+    except importlib.metadata.PackageNotFoundError as error:
+        cure = "pip install openvino-genai"
+        raise MissingPart("the package openvino-genai is not installed", cure=cure) from error
+    return cache_dir() / "openvino" / f"{identity(gguf)[:16]}-{version}-{_RECIPE}"
 
 
 def _importable(module: str) -> None:

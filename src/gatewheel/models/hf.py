@@ -15,10 +15,13 @@ from gatewheel.kernel.nouns import Completion, Message
 from gatewheel.kernel.ports import Decoding, Model, OnText
 from gatewheel.models import logprobs
 from gatewheel.models.cores import available_cores
+from gatewheel.models.likelihoods import TextLikelihoods
 from gatewheel.models.stream import Emit
 from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
 from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, find
 
+SCORES = "hf"  # what tells likelihoods: another word would be other numbers
+TELLS_TOKENS = True  # the reader of `scorer` fulfils Vocabulary
 _NEEDED = ("torch", "transformers", "gguf", "accelerate")
 
 
@@ -38,6 +41,20 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
 
     Raises MissingPart without the extra `train` or the weights, ModelError when transformers cannot load them.
     """
+    model, tokenizer, length = _loaded(settings, on_progress)
+    return HuggingFace(model, tokenizer, name=Path(settings.weights).stem, context_length=length)
+
+
+def scorer(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> TextLikelihoods:
+    """What says how probable texts are to the same weights. It loads them for itself. Raises what `create` raises."""
+    from gatewheel.models.hf_likelihoods import HuggingFaceReader
+
+    model, tokenizer, length = _loaded(settings, on_progress)
+    return TextLikelihoods(HuggingFaceReader(model, tokenizer, length=length))
+
+
+def _loaded(settings: Settings, on_progress: Callable[[str], None] | None) -> tuple[Any, Any, int]:
+    """Model, tokenizer and context length."""
     if absent := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
         what = f"the engine hf needs {', '.join(absent)}"
         raise MissingPart(what, cure="pip install 'gatewheel[train]'")
@@ -51,9 +68,7 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
         cure = "check that it is a chat model that transformers knows"
         raise ModelError(f"transformers cannot load {path}: {error}", cure=cure) from error
     trained = int(getattr(model.config, "max_position_embeddings", 0) or settings.context_length)
-    return HuggingFace(
-        model, tokenizer, name=Path(settings.weights).stem, context_length=min(trained, settings.context_length)
-    )
+    return model, tokenizer, min(trained, settings.context_length)
 
 
 class HuggingFace:

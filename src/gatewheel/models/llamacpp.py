@@ -12,6 +12,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ from gatewheel.kernel.ports import Decoding, Model, OnText
 from gatewheel.models import logprobs
 from gatewheel.models.cores import available_cores
 from gatewheel.models.gguf import Header, read_header
+from gatewheel.models.likelihoods import TextLikelihoods
 from gatewheel.models.stream import Emit
 from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
 from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, find
 
+SCORES = "llama.cpp"  # what tells likelihoods: another word would be other numbers
 # Tokens of prompt between two looks at whether the caller still waits, and between two tokens of the other answers.
 # With 512 it was 3-9 s on a busy machine instead of 0.6-2 s, and the prompt took no less processor time.
 _BATCH = 128
@@ -57,6 +60,20 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     del on_progress  # loading is too short to report
     path = find(settings.weights)
     return LlamaCpp(path, header=read_header(path), settings=settings)
+
+
+def scorer(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> TextLikelihoods:
+    """What says how probable texts are to the same weights. It loads them for itself. Raises what `create` raises."""
+    from gatewheel.models.llamacpp_likelihoods import LlamaCppReader
+
+    del on_progress
+    path = find(settings.weights)
+    header = read_header(path)
+    length = min(settings.context_length, header.context_length or settings.context_length)
+    # room for the last token, which is scored and never read
+    roomier = settings.model_copy(update={"context_length": length + 1})
+    engine = LlamaCpp(path, header=replace(header, context_length=0), settings=roomier)
+    return TextLikelihoods(LlamaCppReader(engine, length=length))
 
 
 class LlamaCpp:
@@ -90,8 +107,18 @@ class LlamaCpp:
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` without special tokens or template."""
-        with self._counting:
-            return len(self._post("/tokenize", {"content": text})["tokens"])
+        return len(self.ask("POST", "/tokenize", {"content": text})["tokens"])
+
+    def complete(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A completion of tokens by llama.cpp's own request, without template. Raises ModelError."""
+        with self._slots:
+            try:
+                answer: dict[str, Any] = self._alive().handle_completions(request)
+            except (ValueError, RuntimeError) as error:
+                raise ModelError(f"llama.cpp refused: {str(error)[:400]}") from None
+        if refusal := answer.get("error"):
+            raise ModelError(f"llama.cpp refused: {refusal.get('message', refusal)}")
+        return answer
 
     def chat(self, messages: Sequence[Message], *, decoding: Decoding, on_text: OnText | None = None) -> Completion:
         """Answer `messages`. Raises ModelError for a prompt beyond the context or a schema llama.cpp cannot follow."""
@@ -131,15 +158,17 @@ class LlamaCpp:
             raise ModelError(f"the model '{self._name}' is closed", cure="make a new one")
         return self._server
 
-    def _post(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
-        self._alive()
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        with contextlib.closing(connection):
-            connection.sock.connect(str(self._folder / "s.sock"))
-            connection.request("POST", route, json.dumps(body), {"Connection": "close"})
-            answer: dict[str, Any] = json.load(connection.getresponse())
-        return answer
+    def ask(self, method: str, route: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the server's own route says; there are no in-process calls for these."""
+        with self._counting:
+            self._alive()
+            connection = http.client.HTTPConnection("localhost")
+            connection.sock = socket.socket(socket.AF_UNIX)
+            with contextlib.closing(connection):
+                connection.sock.connect(str(self._folder / "s.sock"))
+                connection.request(method, route, json.dumps(body) if body else None, {"Connection": "close"})
+                answer: dict[str, Any] = json.load(connection.getresponse())
+            return answer
 
 
 class _Reply:

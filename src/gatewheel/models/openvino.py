@@ -14,12 +14,16 @@ from gatewheel.kernel.errors import ModelError
 from gatewheel.kernel.nouns import Completion, Message
 from gatewheel.kernel.ports import Decoding, Model, OnText
 from gatewheel.models import logprobs
-from gatewheel.models.conversion import load
+from gatewheel.models.conversion import kept, load
 from gatewheel.models.cores import available_cores
-from gatewheel.models.gguf import read_header
+from gatewheel.models.gguf import Header, read_header
+from gatewheel.models.likelihoods import TextLikelihoods
 from gatewheel.models.stream import Emit
 from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
 from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, find
+
+SCORES = "openvino, float32"  # what tells likelihoods: another word would be other numbers
+TELLS_TOKENS = True  # the reader of `scorer` fulfils Vocabulary, without weights until they are asked
 
 
 class Settings(BaseModel):
@@ -39,11 +43,36 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     """
     path = find(settings.weights)
     header = read_header(path)
-    length = min(settings.context_length, header.context_length or settings.context_length)
     threads = settings.threads or available_cores()
     pipeline = load(path, threads=threads, on_progress=on_progress or (lambda _: None))
     name = settings.weights if path.name != settings.weights else path.stem
+    length = _length(settings, header)
     return OpenVino(pipeline, name=name, context_length=length, control_tokens=header.control_tokens)
+
+
+def scorer(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> TextLikelihoods:
+    """What says how probable texts are to the same weights. It loads them for itself: the pipeline tells no logits.
+
+    Its tokens are there at once, its weights when they are asked. Raises what `create` raises.
+    """
+    from gatewheel.models.openvino_likelihoods import OpenVinoReader
+    from gatewheel.models.openvino_logits import OpenVinoForward
+
+    path = find(settings.weights)
+    threads, length = settings.threads or available_cores(), _length(settings, read_header(path))
+    say = on_progress or (lambda _: None)
+    folder = kept(path, threads=threads, on_progress=say)
+
+    def forward() -> OpenVinoForward:
+        say(f"loading {path.name} to tell how likely texts are (up to 10 s the first time)")
+        return OpenVinoForward(folder, threads=threads)
+
+    reader = OpenVinoReader(folder, forward=forward, length=length)
+    return TextLikelihoods(reader, load=reader.load)
+
+
+def _length(settings: Settings, header: Header) -> int:
+    return min(settings.context_length, header.context_length or settings.context_length)
 
 
 class OpenVino:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gatewheel.kernel.errors import ModelError
+from gatewheel.kernel.errors import Malformed, ModelError
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
@@ -42,10 +42,10 @@ def fault(text: str, schema: Mapping[str, Any]) -> str:
 
 
 def require(text: str, schema: Mapping[str, Any], *, finish: str, max_tokens: int) -> None:
-    """Raises ModelError unless `text` validates; says so when it was merely cut off."""
+    """Raises Malformed unless `text` validates; says so when it was merely cut off."""
     if not (wrong := fault(text, schema)):
         return
     if finish == "length":
         what = f"the JSON was cut off after max_tokens = {max_tokens}"
-        raise ModelError(what, cure="raise max_tokens, or bound strings and arrays with maxLength and maxItems")
-    raise ModelError(f"the model's JSON does not validate ({wrong})", cure="simplify the schema")
+        raise Malformed(what, cure="raise max_tokens, or bound strings and arrays with maxLength and maxItems")
+    raise Malformed(f"the model's JSON does not validate ({wrong})", cure="simplify the schema")

@@ -168,6 +168,31 @@ labels = Table(
     Column("comment", Text, nullable=False),
 )
 
+# what a judge said of an answer, so that nothing is asked twice; a score that is null was no verdict
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("judge", String(64), primary_key=True),  # digest of model, rubric and all that decides a verdict
+    Column("item", String(64), primary_key=True),  # digest of what was put to the judge
+    Column("sample", Integer, primary_key=True),
+    Column("created", Float, nullable=False),
+    Column("score", Float),
+    Column("reason", Text, nullable=False),
+    Column("fault", Text, nullable=False),
+)
+
+# how far a judge agreed with people on a golden set; append-only
+probations = Table(
+    "probations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("created", Float, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("judge", String(64), nullable=False),
+    Column("golden", String(64), nullable=False),
+    Column("record", JSON, nullable=False),
+)
+
 # append-only: `hash` is of the row and of the hash before it
 releases = Table(
     "releases",
