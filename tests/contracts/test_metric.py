@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,15 +20,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from answering import answers, cases
-from gatewheel.evals import resolve
+from gatewheel.evals import calibration, resolve
+from gatewheel.evals.calibration import Calibration
 from gatewheel.kernel import catalog
 from gatewheel.kernel.config import validate
-from gatewheel.kernel.nouns import Answer, Case
+from gatewheel.kernel.likelihood import Likelihood
+from gatewheel.kernel.nouns import Answer, Case, Completion, Message, Usage
 from gatewheel.kernel.ports import Metric
 
-SAID: dict[str, dict[str, Any]] = {"python": {"use": "python", "function": "test_metric_own:length", "high": math.inf}}
+SAID: dict[str, dict[str, Any]] = {
+    "python": {"use": "python", "function": "test_metric_own:length", "high": math.inf},
+    "grounded": {"use": "grounded", "calibration": str(Path(tempfile.gettempdir()) / f"grounded-{os.getpid()}.json")},
+}
+SAID["judge"] = {"use": "judge", "rubric": "README.md", "golden": "g", "samples": 1}
 NAMES = sorted(catalog.CATALOG["metric"])
-CALLS_AN_ENCODER = {"answer-relevance"}
+TAKES_LONG = {"answer-relevance", "token-precision", "grounded", "pass-at-k"}  # an encoder, or a process
 
 
 @cache
@@ -31,7 +42,43 @@ def made(name: str, copy: int = 0) -> Metric:
     """The metric; another `copy` is another object."""
     sys.modules["test_metric_own"] = sys.modules[__name__]
     config = validate({"metric": {name: SAID[name]}} if name in SAID else {}, Path("gatewheel.toml"))
-    return resolve.metric(config, name, encoder=part("encoder", "openvino"), checker=checker())
+    encoder = part("encoder", "openvino")
+    if name == "grounded":
+        calibration.write(Path(SAID[name]["calibration"]), replace(CALIBRATED, encoder=encoder.id))
+    return resolve.metric(
+        config, name, encoder=encoder, checker=checker(), likelihoods=ByLength(), models=lambda _: Grader()
+    )
+
+
+CALIBRATED = Calibration(
+    signals=("lexical-grounding", "token-precision"),
+    weights=(3.0, 2.0),
+    intercept=-2.0,
+    answers=60,
+    faithful=30,
+    auroc=0.8,
+    ece=0.1,
+)
+
+
+class Grader:
+    """A model that judges by the length of what it reads."""
+
+    parallel = 1
+
+    def chat(self, messages: Sequence[Message], **_: Any) -> Completion:
+        text = json.dumps({"reason": "so long", "score": 1 + len(messages[-1].content) % 5})
+        return Completion(text=text, finish="stop", usage=Usage(), model="grader")
+
+
+class ByLength:
+    """A long prompt makes a text likelier."""
+
+    def likelihoods(self, prompt: str, continuations: Sequence[str]) -> list[Likelihood]:
+        return [
+            Likelihood(logprob=-len(text) / (1 + len(prompt)), tokens=1 + len(text), greedy=False)
+            for text in continuations
+        ]
 
 
 @cache
@@ -89,7 +136,7 @@ def test_a_case_gets_none_or_finite_numbers_in_bounds_and_the_same_again(name: s
     metric, other = made(name), made(name, 1)
     low, high = metric.bounds
     widths = set()
-    for pairs in drawn()[:: 10 if name in CALLS_AN_ENCODER else 1]:
+    for pairs in drawn()[:: 10 if name in TAKES_LONG else 1]:
         found = scored(metric, pairs)
         assert found == scored(other, pairs[::-1])[::-1]  # no memory of what was scored before
         for numbers in filter(None, found):
@@ -104,7 +151,7 @@ def test_the_figure_is_in_bounds_and_the_order_of_cases_means_nothing(name: str)
     metric = made(name)
     low, high = metric.bounds
     dice = np.random.default_rng(1)
-    for pairs in drawn()[:: 10 if name in CALLS_AN_ENCODER else 1]:
+    for pairs in drawn()[:: 10 if name in TAKES_LONG else 1]:
         rows = np.array([numbers for numbers in scored(metric, pairs) if numbers is not None], np.float64)
         if not len(rows):
             continue

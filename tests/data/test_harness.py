@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gatewheel.data import suites
 from gatewheel.data.importing import read_any
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Case
@@ -41,7 +42,25 @@ metric_list: [{metric: acc}]
     case = one(task(tmp_path, text))
     assert case.question == "Answer the question.\n\nQuestion: 2 + 2?\nAnswer:"
     assert (case.choices, case.label, case.references, case.tags) == (("3", "4"), "4", (), ("arithmetic",))
-    assert case.meta == {"doc": ROWS[0]}
+    assert case.meta == {"doc": ROWS[0], "target_delimiter": " "}
+    settings = suites.beginning([case], "holdout")
+    assert (settings.model, settings.answer, settings.prompt, settings.delimiter) == (
+        "chat",
+        "likelihood",
+        "{question}",
+        " ",
+    )
+    assert settings.metrics == ("choice-accuracy", "choice-accuracy-norm")
+    bare = one(task(tmp_path, f"{text}target_delimiter: ''\n"))
+    assert suites.beginning([bare], "holdout").delimiter == ""
+
+
+def test_texts_that_are_read_whole(tmp_path: Path) -> None:
+    text = "output_type: loglikelihood_rolling\ndoc_to_text: ''\ndoc_to_target: '{{question}} = {{solution}}'\n"
+    case = one(task(tmp_path, text))
+    assert (case.question, case.choices, case.references) == ("2 + 2? = 4", (), ())
+    settings = suites.beginning([case], "holdout")
+    assert (settings.answer, settings.metrics[0]) == ("likelihood", "word-perplexity")
 
 
 def test_generation(tmp_path: Path) -> None:
@@ -89,7 +108,6 @@ def test_rows_may_be_named_and_files_include_one_another(tmp_path: Path) -> None
         ("process_docs: !function utils.run\ndoc_to_text: question\ndoc_to_target: answer", "process_docs: is the"),
         ("doc_to_text: question", "doc_to_target: is missing"),
         ("doc_to_text: question\ndoc_to_target: answer\noutput_type: multiple_choice", "doc_to_choice: is missing"),
-        ("doc_to_text: question\ndoc_to_target: answer\noutput_type: loglikelihood_rolling", "without questions"),
         (
             "doc_to_text: '{{qestion}}'\ndoc_to_target: answer",
             "rows.jsonl, line 1: the template '{{qestion}}' does not",

@@ -100,6 +100,26 @@ def test_a_long_instruction_that_many_share_makes_no_two_of_them_near() -> None:
     assert {hit.a for hit in between(some, cases(some[7].question)) if is_near(hit)} == {7}
 
 
+@pytest.mark.parametrize("copies", [10, 11, 64])
+def test_what_was_learned_from_often_is_no_formula(copies: int) -> None:
+    """A question with many answers, as for preferences or by epochs; it is one question that is put so often."""
+    asked_ = f"Say it: {LONG}, and why it is that number and no other one?"
+    train = [Case(id=str(at), question=asked_, references=(str(at),)) for at in range(copies)]
+    found = between(cases("Unlike", asked_.upper()), train)
+    assert [(hit.a, hit.b, hit.kind, hit.score) for hit in found] == [
+        (1, at, kind, 1.0) for at in range(copies) for kind in ("run", "words")
+    ]
+    pairs = {(hit.a, hit.b) for hit in within(train[:12])}
+    assert pairs == {(a, b) for b in range(min(copies, 12)) for a in range(b)}
+
+
+def test_the_same_question_is_near_though_all_of_its_runs_are_formulas() -> None:
+    form = "Write down the name of the town that you like best of all those that you have ever seen"
+    many = cases(*(f"{form}, {word}" for word in "abcdefghijkl"), form)
+    [hit] = between(cases(form), many)
+    assert (hit.a, hit.b, hit.kind, hit.score) == (0, 12, "words", 1.0)
+
+
 def test_what_asks_the_same_but_expects_something_else_stays_together() -> None:
     some = [Case(id=f"{at}{said}", question=f"{at}?", references=(said,)) for at in range(20) for said in ("x", "y")]
     parted = divide(some, train=0.5, known={})

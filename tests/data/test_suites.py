@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gatewheel.data import suites
+from gatewheel.data import drafts, suites
 from gatewheel.kernel.errors import ConfigError, UserError
 from gatewheel.kernel.nouns import Case
 
@@ -102,6 +102,14 @@ def test_a_misspelt_suite_is_told(tmp_path: Path) -> None:
     for name in ("../x", "", "a/b", ".x", "x" * 65):
         with pytest.raises(UserError, match="is no name of a suite"):
             suites.load(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["qa.drafts", "qa.Drafts"])
+def test_no_suite_has_the_drafts_of_another_for_its_cases(tmp_path: Path, name: str) -> None:
+    suite(tmp_path, name="qa")
+    with pytest.raises(UserError, match=f"'{name}' is no name of a suite: {name}.jsonl holds the drafts"):
+        suites.write(tmp_path, name, suites.Settings(metrics=("inclusion",)))
+    assert drafts.path_of(tmp_path, "qa").name == "qa.drafts.jsonl"
 
 
 def test_the_id_changes_with_what_decides_a_score_and_with_nothing_else(tmp_path: Path) -> None:

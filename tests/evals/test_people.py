@@ -60,6 +60,15 @@ def test_neither_side_of_the_screen_belongs_to_a_variant() -> None:
     assert {blind.sides for blind in single} == {(X,)}
 
 
+def test_both_answers_to_a_case_are_graded_one_after_the_other_and_which_first_is_by_lot() -> None:
+    items = [Item(case=case, a=side) for side in (X, Y) for case in CASES]
+    drawn = [blind.item for blind in people.lots(items, suite="exam", rater="Ada")]
+    cases = [one.case for one in drawn]
+    assert cases[::2] == cases[1::2], "a gate wants both answers of ten cases: twenty labels have them"
+    assert cases[::2] != sorted(CASES)
+    assert 0.3 < np.mean([one.a == X for one in drawn[::2]]) < 0.7
+
+
 def test_what_is_labelled_is_not_asked_again_of_that_rater_by_those_criteria() -> None:
     drawn = people.lots([item(case) for case in CASES[:3]], suite="exam", rater="Ada")
     said = [label("case 1", "tie")]

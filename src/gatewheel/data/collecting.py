@@ -49,9 +49,9 @@ def take(
     Raises UserError when a case, or one that is nearly the same, stands in the other split; then nothing is changed.
     """
     path = suites.path_of(root, name)
-    with _alone(root):
+    with one_writer(root):
         made = not path.exists()
-        fresh = Settings(metrics=suites.fitting(cases), split=split or "holdout")
+        fresh = suites.beginning(cases, split or "holdout")
         settings = fresh if made else suites.settings_of(root, name)
         if split and split != settings.split:
             what = f"the cases of suite {name} are {splits.SAID[settings.split]}, not {splits.SAID[split]}"
@@ -78,7 +78,7 @@ def part(
 
     Raises UserError when the suite is for training, or when no case may be moved.
     """
-    with _alone(root):
+    with one_writer(root):
         suite, settings = suites.load(root, name), suites.settings_of(root, name)
         if suite.split == "train":
             raise UserError(f"the cases of suite {name} are for training already", cure="name a suite that is held out")
@@ -113,8 +113,11 @@ def _there(file: Path) -> list[Case]:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """One writer of a project's suites at a time: another waits, so that neither overwrites what the other added."""
+def one_writer(root: Path) -> Iterator[None]:
+    """One writer of a project's suites at a time: another waits, so that neither overwrites what the other added.
+
+    Do not ask for it again while you hold it: you would wait for yourself.
+    """
     state = root / STATE_FOLDER
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (state / "suites.lock").open("a") as file:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gatewheel.data import coding, probes
 from gatewheel.data import fields as columns
 from gatewheel.data.cases import identity, of_record
 from gatewheel.kernel.errors import UserError, did_you_mean
@@ -148,6 +149,8 @@ def _plain(path: Path, format: str = "") -> Iterator[Row]:  # noqa: A002
 def _mapped(rows: Iterator[Row], fields: Mapping[str, str], *, cells: bool) -> Iterator[Row]:
     for place, row in rows:
         try:
-            yield place, row if isinstance(row, UserError) else columns.record_of(row, fields, cells=cells)
+            if isinstance(row, UserError):
+                raise row
+            yield place, columns.record_of(row if fields else probes.plain(coding.plain(row)), fields, cells=cells)
         except UserError as error:
             yield place, error

@@ -14,8 +14,9 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 from gatewheel.kernel.nouns import Case
@@ -28,7 +29,7 @@ SHORT = 5
 LEAST_SHARE = 0.8  # of the 5-word runs of both
 LEAST_COSINE = 0.95
 LEAST_RUNS = 0.5  # of the 13-word runs of the shorter one, to be near; fewer are still told
-FORMULA = 10  # a run in more cases of one set than this is how its questions are put, not what they ask
+FORMULA = 10  # a run in more questions of one set than this is how they are put, not what they ask
 _ROWS = 2_048  # of a block of cosines: 16 MiB
 _WORD = re.compile(r"\w+")
 
@@ -62,10 +63,14 @@ def is_near(hit: Hit) -> bool:
 
 def grams(text: str, n: int = LONG) -> set[str]:
     """The runs of n words of a text; a shorter text is one run, a text without words none."""
-    words = _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    words = _words(text)
     if not words:
         return set()
     return {" ".join(words[at : at + n]) for at in range(max(1, len(words) - n + 1))}
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def between(a: Sequence[Case], b: Sequence[Case], *, encoder: Encoder | None = None) -> list[Hit]:
@@ -73,7 +78,7 @@ def between(a: Sequence[Case], b: Sequence[Case], *, encoder: Encoder | None = N
 
     Vectors are compared only with an encoder.
     """
-    hits = [*_runs(a, b), *_shares(a, b)]
+    hits = list(_worded(a, b))
     if encoder is not None and a and b:
         hits += _near(_encoded(a, encoder), _encoded(b, encoder))
     return sorted((hit for hit in hits if _same_context(a[hit.a], b[hit.b])), key=lambda hit: (hit.a, hit.b, hit.kind))
@@ -81,12 +86,38 @@ def between(a: Sequence[Case], b: Sequence[Case], *, encoder: Encoder | None = N
 
 def within(cases: Sequence[Case], *, encoder: Encoder | None = None) -> list[Hit]:
     """Every pair of cases of one set that have something in common, `a` before `b`, once for each way to tell."""
-    hits = [*_runs(cases, cases), *_shares(cases, cases)]
+    hits = list(_worded(cases, cases))
     if encoder is not None and cases:
         vectors = _encoded(cases, encoder)
         hits += _near(vectors, vectors)
     pairs = (hit for hit in hits if hit.a < hit.b and _same_context(cases[hit.a], cases[hit.b]))
     return sorted(pairs, key=lambda hit: (hit.a, hit.b, hit.kind))
+
+
+def _worded(a: Sequence[Case], b: Sequence[Case]) -> Iterator[Hit]:
+    """Each question is compared once, however many cases ask it, so that what is asked often makes no formula."""
+    left, right = _questions(a), _questions(b)
+    one, other = [[cases[places[0]] for places in asking.values()] for cases, asking in ((a, left), (b, right))]
+    places, others = list(left.values()), list(right.values())
+    for hit in {*_equal(left, right), *_runs(one, other), *_shares(one, other)}:
+        for x, y in product(places[hit.a], others[hit.b]):
+            yield replace(hit, a=x, b=y)
+
+
+def _questions(cases: Sequence[Case]) -> dict[tuple[str, str], list[int]]:
+    """The places of the cases that ask the same of one context."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for place, case in enumerate(cases):
+        found.setdefault((" ".join(_words(asked(case))), case.context), []).append(place)
+    return found
+
+
+def _equal(left: Iterable[tuple[str, str]], right: Iterable[tuple[str, str]]) -> Iterator[Hit]:
+    """The same question is the same, though every run of it were a formula."""
+    places = {question: place for place, question in enumerate(right)}
+    for place, question in enumerate(left):
+        if question[0] and question in places:
+            yield Hit(a=place, b=places[question], kind="words", score=1.0)
 
 
 def _runs(a: Sequence[Case], b: Sequence[Case]) -> Iterator[Hit]:

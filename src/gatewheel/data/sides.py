@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,10 +35,23 @@ def other(split: Split) -> Split:
     return "holdout" if split == "train" else "train"
 
 
-def across(root: Path, split: Split, *, besides: str = "") -> dict[str, tuple[Case, ...]]:
-    """The suites, `besides` not among them, whose cases stand on the other side of this one, by name."""
-    names = [name for name in suites.names(root) if suites.settings_of(root, name).split != split]
-    return {name: suites.load(root, name).cases for name in names if name != besides}
+def across(
+    root: Path, split: Split, *, besides: str = "", tell: Callable[[str], None] | None = None
+) -> dict[str, tuple[Case, ...]]:
+    """The suites, `besides` not among them, whose cases stand on the other side of this one, by name.
+
+    One that cannot be read may hold anything: it raises its UserError, or with `tell` is told of and left out.
+    """
+    found: dict[str, tuple[Case, ...]] = {}
+    for name in suites.names(root):
+        try:
+            if name != besides and suites.settings_of(root, name).split != split:
+                found[name] = suites.load(root, name).cases
+        except UserError as error:
+            if tell is None:
+                raise
+            tell(f"suite {name} cannot be read, so nothing was compared with it: {error}")
+    return found
 
 
 def common(
@@ -67,15 +80,24 @@ def refuse_near(
     raise UserError(what, cure="leave them out, or put them on the same side")
 
 
-def enter(root: Path, engine: Engine, cases: Sequence[Case], split: Split) -> None:
+def enter(
+    root: Path,
+    engine: Engine,
+    cases: Sequence[Case],
+    split: Split,
+    *,
+    tell: Callable[[str], None] | None = None,
+) -> None:
     """Enter cases into a split, of which those that are new to it have too few words in common with the other side.
 
-    Raises UserError when one stands on the other side, or is nearly the same as one that a suite has there.
+    Raises UserError when one stands on the other side, or is nearly the same as one that a suite has there. With `tell`
+    a suite that cannot be read stops nobody: that no case stands on both sides holds without it, and what is near is
+    looked for again in every report (data/leaks.py).
     """
     splits.confirm(engine, cases, split)
     known = splits.of(engine, map(split_key, cases))
     if new := [case for case in cases if split_key(case) not in known]:
-        refuse_near(new, split, across(root, split))
+        refuse_near(new, split, across(root, split, tell=tell))
     splits.assign(engine, cases, split)
 
 

@@ -31,8 +31,17 @@ from gatewheel.kernel.errors import ConfigError, UserError, did_you_mean
 from gatewheel.kernel.nouns import Case
 
 FOLDER = "suites"
+DRAFTS = ".drafts"  # <suite>.drafts.jsonl are drafts for it, which wait for a person (drafts.py)
+_OF_META = {
+    "checks": ("instructions-strict", "instructions-loose"),
+    "context_condition": ("bbq-ambiguous", "bbq-disambiguated"),
+    "stereotypical": ("crows-pairs",),
+    "entry_point": ("pass-at-k",),
+}
+HARNESS = "target_delimiter"  # in `meta` of cases that the lm-evaluation-harness scores by log-likelihood
 NAME = re.compile(r"\w[\w.-]{0,63}")
 Split = Literal["train", "holdout"]
+Kind = Literal["text", "likelihood"]
 
 
 class Settings(BaseModel):
@@ -49,7 +58,14 @@ class Settings(BaseModel):
     few_shot: int = Field(default=0, ge=0, le=100, description="So many examples are shown before each question.")
     examples: str = Field(default="", description="File of the examples, of which the first ones are taken.")
     max_tokens: int = Field(default=256, ge=1, description="Tokens that a model may write; an application has its own.")
+    temperature: float = Field(default=0.0, ge=0, le=2, description="Of a model; above 0 it samples, and can repeat.")
+    answer: Kind = Field(default="text", description="What is scored: a text, or how likely choices or texts are.")
+    prompt: str = Field(default="{question}", description="What stands before a choice whose likelihood is told.")
+    delimiter: str = Field(default=" ", description="What stands between that and the choice.")
     slices: dict[str, str] = Field(default={}, description="Tags of cases, with what they mean.")
+    trained_on: tuple[str, ...] = Field(
+        default=(), description="Files of what models learned from, besides the suites for training: hits are told."
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +86,10 @@ class Suite:
     repeat: int = 1
     few_shot: tuple[Case, ...] = ()
     max_tokens: int = 256
+    temperature: float = 0.0
+    answer: Kind = "text"
+    prompt: str = "{question}"
+    delimiter: str = " "
     slices: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -83,6 +103,9 @@ def path_of(root: Path, name: str) -> Path:
     if not NAME.fullmatch(name):
         what = f"'{name[:80]}' is no name of a suite"
         raise UserError(what, cure="write letters, digits and . - _, at most 64, a letter or digit first")
+    if name.casefold().endswith(DRAFTS):
+        what = f"'{name}' is no name of a suite: {name}.jsonl holds the drafts for another one"
+        raise UserError(what, cure=f"take another name, one that does not end in {DRAFTS}")
     return root / FOLDER / f"{name}.toml"
 
 
@@ -100,7 +123,7 @@ def load(root: Path, name: str) -> Suite:
     return Suite(
         name=name,
         path=path,
-        cases=tuple(map(_clustered, cases)),
+        cases=tuple(map(clustered, cases)),
         metrics=settings.metrics,
         id=_digest(cases, settings, shown),
         target="model" if settings.model else "app",
@@ -109,13 +132,17 @@ def load(root: Path, name: str) -> Suite:
         repeat=settings.repeat,
         few_shot=shown,
         max_tokens=settings.max_tokens,
+        temperature=settings.temperature,
+        answer=settings.answer,
+        prompt=settings.prompt,
+        delimiter=settings.delimiter,
         slices=settings.slices,
     )
 
 
 def cases_path(root: Path, path: Path, settings: Settings) -> Path:
     """The file of a suite's cases. Raises ConfigError when it lies outside of the project."""
-    return _inside(root, path, "cases", settings.cases or f"{path.stem}.jsonl")
+    return inside(root, path, "cases", settings.cases or f"{path.stem}.jsonl")
 
 
 def write(root: Path, name: str, settings: Settings) -> Path:
@@ -129,10 +156,25 @@ def write(root: Path, name: str, settings: Settings) -> Path:
     return path
 
 
+def beginning(cases: Sequence[Case], split: Split) -> Settings:
+    """Settings to begin with: what the cases expect allows these metrics, and known probes are asked in their way."""
+    said: dict[str, Any] = {}
+    if any("checks" in case.meta for case in cases):
+        said |= {"max_tokens": 1280}  # of IFEval in the lm-evaluation-harness
+    if any("stereotypical" in case.meta for case in cases):
+        said |= {"model": "chat", "answer": "likelihood", "prompt": "", "delimiter": ""}
+    if delimiters := {str(case.meta[HARNESS]) for case in cases if HARNESS in case.meta}:
+        said |= {"model": "chat", "answer": "likelihood", "delimiter": min(delimiters)}
+    return Settings(metrics=fitting(cases), split=split, **said)
+
+
 def fitting(cases: Sequence[Case]) -> tuple[str, ...]:
     """Metrics to begin with: those that what the cases expect allows."""
-    found: list[str] = []
-    if any(case.choices or (case.label and not case.references) for case in cases):
+    found = [name for key, names in _OF_META.items() if any(key in case.meta for case in cases) for name in names]
+    if any(HARNESS in case.meta for case in cases):
+        whole = ("word-perplexity", "byte-perplexity", "bits-per-byte")
+        return ("choice-accuracy", "choice-accuracy-norm") if any(case.choices for case in cases) else whole
+    if any((case.choices or not case.references) and case.label for case in cases):
         found.append("accuracy")
     if any(case.references for case in cases):
         found += ["exact-match", "token-f1"]
@@ -164,6 +206,9 @@ def settings_of(root: Path, name: str) -> Settings:
     if settings.app and settings.model:
         what = f"{path.name}: model: is named beside an app, got '{settings.model}'"
         raise ConfigError(what, cure="remove one of them")
+    if settings.answer == "likelihood" and (settings.app or not settings.model):
+        what = f'{path.name}: answer: "likelihood" is of given texts, and an application writes its own'
+        raise ConfigError(what, cure='name a model: model = "chat"')
     if settings.few_shot and not settings.examples:
         raise ConfigError(f"{path.name}: examples: is missing for few_shot", cure="name a file of cases")
     if len(set(settings.metrics)) < len(settings.metrics):
@@ -172,7 +217,8 @@ def settings_of(root: Path, name: str) -> Settings:
     return settings
 
 
-def _inside(root: Path, path: Path, key: str, named: str) -> Path:
+def inside(root: Path, path: Path, key: str, named: str) -> Path:
+    """A file that the toml at `path` names under `key`. Raises ConfigError when it lies outside of the project."""
     found = Path(normpath(path.parent / named))
     if not found.is_relative_to(normpath(root)):
         what = f"{path.name}: {key}: lies outside of the project, got '{named}'"
@@ -192,7 +238,7 @@ def _refuse_twins(cases: Sequence[Case], path: Path) -> None:
 def _examples(root: Path, path: Path, settings: Settings, cases: Sequence[Case]) -> tuple[Case, ...]:
     if not settings.few_shot:
         return ()
-    every = case_files.read(_inside(root, path, "examples", settings.examples))
+    every = case_files.read(inside(root, path, "examples", settings.examples))
     shown = tuple(every[: settings.few_shot])
     if len(shown) < settings.few_shot:
         what = f"{path.name}: few_shot: must be at most the {len(shown)} of {settings.examples}"
@@ -208,7 +254,8 @@ def _examples(root: Path, path: Path, settings: Settings, cases: Sequence[Case])
     return shown
 
 
-def _clustered(case: Case) -> Case:
+def clustered(case: Case) -> Case:
+    """The case in the cluster of its context, where it has a context and is in no other."""
     if case.cluster or not case.context:
         return case
     context = hashlib.sha256(folded(case.context).encode("utf-8", "surrogatepass"))
@@ -222,5 +269,7 @@ def _digest(cases: Sequence[Case], settings: Settings, shown: Sequence[Case]) ->
         "few_shot": [identity(case) for case in shown],
         "max_tokens": settings.max_tokens,
     }
+    if settings.answer == "likelihood":
+        scored |= {"answer": settings.answer, "prompt": settings.prompt, "delimiter": settings.delimiter}
     text = json.dumps(scored, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from gatewheel.evals.statistics.agreement import Scale, cohen, krippendorff, krippendorff_interval
-from gatewheel.evals.statistics.intervals import Interval
+from gatewheel.evals.statistics.intervals import Interval, interval
 from gatewheel.evals.statistics.ranking import Match, Ranked, rank
 from gatewheel.kernel.errors import UserError
 
@@ -39,11 +39,15 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """What is labelled: the answer of `a` to a case by a rubric, or which of the answers of `a` and `b` is better."""
+    """What is labelled: the answer of `a` to a case by a rubric, or which of the answers of `a` and `b` is better.
+
+    Of a case that was asked several times they are those of the `repeat`-th time, from 0.
+    """
 
     case: str
     a: Side
     b: Side | None = None
+    repeat: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +66,10 @@ class Blind:
     def better(self, place: int) -> Better:
         """What it means that the first (1) or the second (2) on the screen is better, or neither (0)."""
         return "tie" if not place else "b" if (place == 2) != self.swapped else "a"
+
+    def place(self, better: Better) -> int:
+        """The other way round: which one on the screen was said to be better, 0 for a tie."""
+        return 0 if better == "tie" else 1 if (better == "a") != self.swapped else 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +118,18 @@ class Preference:
     rejected: Side
     votes: int
     against: int
+    repeat: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Graded:
+    """What the answers of a variant got on a criterion: the mean of `items`, each by the mean of its raters."""
+
+    variant: str
+    criterion: str
+    mean: float
+    interval: Interval
+    items: int
 
 
 def rubric(text: str) -> tuple[Criterion, ...]:
@@ -127,10 +147,10 @@ def rubric(text: str) -> tuple[Criterion, ...]:
     return tuple(made.values())
 
 
-def pair(case: str, first: Side, second: Side) -> Blind:
+def pair(case: str, first: Side, second: Side, *, repeat: int = 0) -> Blind:
     """Two answers in this order. The item is the same in both orders, so that a label is found again."""
     a, b = sorted((first, second))
-    return Blind(item=Item(case=case, a=a, b=b), swapped=first != a)
+    return Blind(item=Item(case=case, a=a, b=b, repeat=repeat), swapped=first != a)
 
 
 def identity(suite: str, label: Label) -> str:
@@ -138,12 +158,23 @@ def identity(suite: str, label: Label) -> str:
     return _digest(suite, label.item, label.rater, *sorted(label.scores))
 
 
+def token(suite: str, item: Item) -> str:
+    """A name of an item, 24 hexadecimal digits, that does not tell whose answers it is of."""
+    return _digest("item", suite, item)[:24]
+
+
 def lots(items: Iterable[Item], *, suite: str, rater: str) -> list[Blind]:
-    """Items in the rater's own order, the sides swapped by lot."""
-    order = sorted((_digest("order", suite, item, rater), n, item) for n, item in enumerate(items))
+    """Items in the rater's own order, the sides swapped by lot.
+
+    Single answers to one case follow each other: a gate counts the cases of which both answers are graded.
+    """
+
+    def place(item: Item) -> tuple[str, str]:
+        return _digest("order", suite, item if item.b else item.case, rater), _digest("order", suite, item, rater)
+
     return [
         Blind(item=item, swapped=item.b is not None and int(_digest("side", suite, item, rater), 16) % 2 == 1)
-        for _, _, item in order
+        for item in sorted(items, key=place)
     ]
 
 
@@ -194,9 +225,38 @@ def preferences(labels: Iterable[Label]) -> list[Preference]:
         chosen, rejected = (item.a, item.b) if said["a"] > said["b"] else (item.b, item.a)
         most = max(said["a"], said["b"])
         made.append(
-            Preference(case=item.case, chosen=chosen, rejected=rejected, votes=most, against=said.total() - most)
+            Preference(
+                case=item.case,
+                chosen=chosen,
+                rejected=rejected,
+                votes=most,
+                against=said.total() - most,
+                repeat=item.repeat,
+            )
         )
-    return sorted(made, key=lambda one: (one.case, one.chosen, one.rejected))
+    return sorted(made, key=lambda one: (one.case, one.repeat, one.chosen, one.rejected))
+
+
+def grades(labels: Iterable[Label], criteria: Iterable[Criterion], clusters: Mapping[str, str]) -> tuple[Graded, ...]:
+    """What variants got on each criterion, the best first; empty where nobody graded."""
+    labels = [label for label in labels if label.scores]
+    made = []
+    for one in criteria:
+        rated: dict[Item, list[float]] = defaultdict(list)
+        for label in labels:
+            if one.name in label.scores:
+                rated[label.item].append(label.scores[one.name])
+        found = [_graded(one, variant, rated, clusters) for variant in sorted({item.a.variant for item in rated})]
+        made += sorted(found, key=lambda graded: -graded.mean)
+    return tuple(made)
+
+
+def _graded(one: Criterion, variant: str, rated: Mapping[Item, Sequence[float]], clusters: Mapping[str, str]) -> Graded:
+    mine = {item: float(np.mean(scores)) for item, scores in rated.items() if item.a.variant == variant}
+    rows = np.array(list(mine.values()), np.float64).reshape(-1, 1)
+    names = [clusters.get(item.case, item.case) for item in mine]
+    found = interval(rows, lambda rows: float(rows.mean()), clusters=names, bounds=(one.low, one.high))
+    return Graded(variant=variant, criterion=one.name, mean=float(rows.mean()), interval=found, items=len(mine))
 
 
 def _agreed(question: str, rated: Mapping[Item, Mapping[str, float]], clusters: Mapping[str, str]) -> Agreed:
@@ -213,9 +273,9 @@ def _agreed(question: str, rated: Mapping[Item, Mapping[str, float]], clusters: 
         kappa = cohen(*ratings.T.tolist(), weights="nominal" if scale == "nominal" else "quadratic")
     alpha = krippendorff(ratings, scale=scale)
     names = [clusters.get(item.case, item.case) for item in units]
-    interval = Interval(nan, nan)
+    sure = Interval(nan, nan)
     if isfinite(alpha):
-        interval = krippendorff_interval(ratings, scale=scale, clusters=names)
+        sure = krippendorff_interval(ratings, scale=scale, clusters=names)
     return Agreed(
         question=question,
         scale=scale,
@@ -223,7 +283,7 @@ def _agreed(question: str, rated: Mapping[Item, Mapping[str, float]], clusters: 
         units=len(units),
         kappa=kappa,
         alpha=alpha,
-        interval=interval,
+        interval=sure,
     )
 
 
@@ -234,4 +294,5 @@ def _digest(*said: str | Item) -> str:
 
 def _plain(item: Item) -> Sequence[str]:
     sides = [item.a, *([item.b] if item.b else [])]
-    return [item.case, *(text for side in sides for text in (side.variant, side.corpus))]
+    times = [f"#{item.repeat}"] if item.repeat else []
+    return [item.case, *(text for side in sides for text in (side.variant, side.corpus)), *times]

@@ -1,8 +1,8 @@
 """Tasks of the lm-evaluation-harness: a YAML file whose templates make questions of the rows of a data file.
 
-`doc_to_text`, `doc_to_target` and `doc_to_choice` mean what they mean there (lm_eval/api/task.py): the name of a
-column, or a Jinja2 template. What is Python code (`!function`) is never run, and nothing is downloaded. Few-shot
-examples are a matter of the suite.
+`doc_to_text`, `doc_to_target`, `doc_to_choice` and `target_delimiter` mean what they mean there (lm_eval/api/task.py):
+the name of a column, or a Jinja2 template. What is Python code (`!function`) is never run, and nothing is downloaded.
+Few-shot examples are a matter of the suite.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from gatewheel.kernel.errors import UserError
 KEYS = ("doc_to_text", "doc_to_target", "dataset_path")  # by these such a file is known
 _BUILDERS = ("json", "csv", "parquet", "arrow")
 _SPLITS = ("test_split", "validation_split", "training_split")
+SCORED = ("multiple_choice", "loglikelihood_rolling")  # by log-likelihood
 _DEEPEST = 5  # files that include one another
 Rows = Callable[[Path], Iterator[tuple[str, Mapping[str, Any] | UserError]]]
 
@@ -58,8 +59,6 @@ def _refuse(task: Mapping[str, Any], path: Path) -> None:
         if isinstance(task.get(key), Code):
             what = f"{path.name}: {key}: is the code {task[key].name}, and an import runs no code"
             raise UserError(what, cure="write it as a template, or import the rows themselves with --field")
-    if task.get("output_type") == "loglikelihood_rolling":
-        raise UserError(f"{path.name}: output_type: a text without questions", cure="import a task that asks something")
     for key in ("doc_to_text", "doc_to_target"):
         if task.get(key) is None:
             raise UserError(f"{path.name}: {key}: is missing", cure="name a column, or write a template")
@@ -95,6 +94,10 @@ def _record(task: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     }
     if name := task.get("task"):
         made["tags"] = (str(name),)
+    if task.get("output_type") in SCORED:  # the suite is asked the same way then
+        made["meta"]["target_delimiter"] = str(task.get("target_delimiter", " "))
+    if task.get("output_type") == "loglikelihood_rolling":  # the text is the target there, and what is read whole
+        return {**made, "question": fields.text(_target(task["doc_to_target"], row, of_choice=False), "doc_to_target")}
     if told is None:
         # as it stands there, white space with it: the harness compares exactly
         every = target if isinstance(target, list | tuple) else (target,)

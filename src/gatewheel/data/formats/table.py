@@ -29,6 +29,8 @@ def rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any] | UserError]]:
             delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else max(_DELIMITERS, key=head.count)
             reader = csv.reader(file, delimiter=delimiter, strict=True)
             names = next(reader, [])
+            if len(names) > 1 and not names[0]:
+                names[0] = "row"  # pandas writes the number of a row below no name
             _check(names, path)
             yield from _each(reader, names)
     except csv.Error as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gatewheel.evals.metrics.choices import log_probabilities
 from gatewheel.evals.metrics.classes import Settings as Classes
 from gatewheel.evals.metrics.classes import labels
 from gatewheel.evals.metrics.inclusion import inclusion
@@ -28,13 +30,19 @@ def judged(case: Case, answer: Answer, *, stated: str) -> tuple[float, float] | 
 
     Right is the right class or choice where the case has a label, else inclusion.
     """
-    sure = None if answer.abstained else _stated(answer.answer, stated) if stated else _support(answer)
+    sure = None if answer.abstained else _stated(answer.answer, stated) if stated else _own(case, answer)
     if sure is None:
         return None
     if (found := labels(case, answer, Classes())) is not None:
         return sure, float(found[0] == found[1])
     right = inclusion(case, answer)
     return None if right is None else (sure, right)
+
+
+def _own(case: Case, answer: Answer) -> float | None:
+    """Of choices that were scored and not written, how probable the likeliest is among them; else the support."""
+    found = log_probabilities(case, answer)
+    return 1 / sum(math.exp(each - max(found)) for each in found) if found else _support(answer)
 
 
 def _support(answer: Answer) -> float | None:

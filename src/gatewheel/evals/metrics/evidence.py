@@ -21,6 +21,11 @@ def passages(case: Case, answer: Answer) -> list[Passage]:
     return found
 
 
+def worded(passage: Passage) -> str:
+    """A passage with what stands above it."""
+    return "\n".join(text for text in (passage.title, passage.heading, passage.text) if text)
+
+
 def claims(answer: Answer, *, sentences: Sentences | None = None) -> list[str]:
     """The sentences that the reader is shown.
 

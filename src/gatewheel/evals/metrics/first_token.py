@@ -9,8 +9,8 @@ from gatewheel.kernel.nouns import Answer, Case
 
 
 def first_token(_case: Case, answer: Answer) -> float | None:
-    """None where no model wrote anything."""
-    return float(answer.usage.seconds_to_first_token) if answer.usage.output_tokens else None
+    """None where no model wrote anything, and where an endpoint sent all at once."""
+    return answer.usage.seconds_to_first_token or None if answer.usage.output_tokens else None
 
 
 def create(_settings: Settings) -> Mean:

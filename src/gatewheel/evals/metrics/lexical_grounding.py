@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from gatewheel.evals.metrics.evidence import passages
+from gatewheel.evals.metrics.evidence import passages, worded
 from gatewheel.evals.metrics.mean import Mean, Settings
 from gatewheel.evals.metrics.words import words
-from gatewheel.kernel.nouns import Answer, Case
+from gatewheel.kernel.nouns import Answer, Case, Span
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+(?:['’][^\W\d_]+)?")
 _FUNCTION = frozenset(
@@ -22,19 +22,23 @@ def lexical_grounding(case: Case, answer: Answer) -> float | None:
     """In 0..1; None for an abstention, and where there is no evidence or no content word."""
     if answer.abstained:
         return None
-    said = _content(words(answer))
+    said = content(words(answer)).keys()
     evidence = passages(case, answer)
     if not said or not evidence:
         return None
-    held = set().union(*(_content(f"{one.title}\n{one.heading}\n{one.text}") for one in evidence))
+    held = set().union(*(content(worded(one)) for one in evidence))
     return len(said & held) / len(said)
 
 
-def _content(text: str) -> set[str]:
-    """The words that carry content, each once: to say one again says nothing more."""
+def content(text: str) -> dict[str, Span]:
+    """The words that carry content, each once, where it stands first: to say one again says nothing more."""
     # whole words, because stems told no more on three labelled sets: python benchmarks/metrics.py
-    found = (match.group().lower().replace("’", "'").removesuffix("'s") for match in _WORD.finditer(text))
-    return {word.replace(",", "") for word in found} - _FUNCTION
+    found: dict[str, Span] = {}
+    for match in _WORD.finditer(text):
+        word = match.group().lower().replace("’", "'").removesuffix("'s").replace(",", "")
+        if word not in _FUNCTION:
+            found.setdefault(word, match.span())
+    return found
 
 
 def create(_settings: Settings) -> Mean:

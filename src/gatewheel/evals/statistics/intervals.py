@@ -216,10 +216,10 @@ def _by_bootstrap(rows: Floats, figure: Figure, groups: Groups, level: float, se
     if not error > 0:
         return Interval(-inf, inf, level, "nothing scatters")
     left_out = jackknife(rows, figure, groups)
-    tilt = _tilt(whole - left_out, np.ones(len(left_out)), level) if np.isfinite(left_out).all() else 0.0
+    tail = tilt(whole - left_out, np.ones(len(left_out)), level) if np.isfinite(left_out).all() else 0.0
     return Interval(
-        whole - error * (quantile + max(0.0, -tilt)),
-        whole + error * (quantile + max(0.0, tilt)),
+        whole - error * (quantile + max(0.0, -tail)),
+        whole + error * (quantile + max(0.0, tail)),
         level,
         "Student's t with the error of the bootstrap",
     )
@@ -247,17 +247,17 @@ def _skewed(values: Floats, groups: Groups, level: float, imagined: float) -> In
     spread = float(weights @ without**2)
     freedom = max(1.0, cases**2 / float(weights @ sizes**2) - 1)
     quantile, error = student(level, freedom), sqrt((clusters - 1) / clusters * spread)
-    tilt = _tilt(without, weights, level)
+    tail = tilt(without, weights, level)
     why = ", with imagined cases: few scores differ" if imagined >= 1 else ""
     return Interval(
-        middle - error * (quantile + max(0.0, -tilt)),
-        middle + error * (quantile + max(0.0, tilt)),
+        middle - error * (quantile + max(0.0, -tail)),
+        middle + error * (quantile + max(0.0, tail)),
         level,
         f"Student's t over {'cases' if groups.single else 'clusters'}{why}",
     )
 
 
-def _tilt(moves: Floats, weights: Floats, level: float) -> float:
+def tilt(moves: Floats, weights: Floats, level: float) -> float:
     """How many standard errors the long tail's side goes further, from what each cluster moves the figure.
 
     It is the first term of the Edgeworth expansion of Student's t (Hall 1992, 3.10.6).

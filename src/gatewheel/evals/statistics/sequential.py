@@ -9,13 +9,11 @@ variables by betting"; the fortune is the mean of those of constant bets and of 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import exp, inf, isfinite, log, log1p
-
-import numpy as np
+from math import exp, isfinite, log, log1p
 
 from gatewheel.kernel.errors import UserError
 
-STAKES = 0.95 * 2.0 ** -np.arange(0, 5)  # parts of the fortune that the constant bets put at risk
+STAKES = tuple(0.95 / 2**n for n in range(5))  # parts of the fortune that the constant bets put at risk
 LEARNING = 0.5  # part of the first fortune that is given to the bet that learns
 MOST = 0.9  # part of its fortune that the bet that learns puts at risk at most
 # imagined cases without a difference that it starts from: one who only has to show "not worse" is taken to be as good,
@@ -49,8 +47,8 @@ class Evidence:
         self.n = 0
         self._low, self._width = low, high - low
         self._null = (-margin - low) / self._width
-        self._stakes = STAKES / self._null
-        self._constant = np.zeros(len(STAKES))  # logarithms of their fortunes
+        self._stakes = tuple(stake / self._null for stake in STAKES)
+        self._constant = [0.0] * len(STAKES)  # logarithms of their fortunes
         self._learning = 0.0
         self._imagined = EVEN if margin > 0 else UNSURE
         self._sum = self._imagined * min(max(-low / self._width, 0.0), 1.0)
@@ -90,15 +88,16 @@ class Evidence:
         stake = min(max(edge / (variance + edge * edge), 0.0), MOST / self._null)
         gain = place - self._null
         self._learning += log1p(stake * gain)
-        self._constant += np.log1p(self._stakes * gain)
+        # numbers of Python: five are too few for arrays, which take five times as long
+        self._constant = [
+            known + log1p(stake * gain) for known, stake in zip(self._constant, self._stakes, strict=True)
+        ]
         self.n += 1
         self._sum += place
         self._squares += (place - self._sum / (self.n + self._imagined)) ** 2
         self._highest = max(self._highest, self._log())
 
     def _log(self) -> float:
-        top = max(float(self._constant.max()), self._learning)
-        if top == -inf:
-            return top
-        constant = float(np.exp(self._constant - top).mean())
+        top = max(*self._constant, self._learning)
+        constant = sum(exp(known - top) for known in self._constant) / len(self._constant)
         return top + log((1 - LEARNING) * constant + LEARNING * exp(self._learning - top))
