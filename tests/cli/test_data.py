@@ -223,3 +223,20 @@ def test_what_hangs_together_altogether_cannot_be_parted(home: Path, call: Call)
     _, err = call("split", "one", "--train", ".5", code=1)
     assert "would be for training, for they hang together" in err
     assert len(suites.load(home, "one").cases) == 2
+
+
+def test_check_looks_into_what_a_suite_says_models_were_trained_on(home: Path, call: Call) -> None:
+    call("import", table(home), "--to", "faq")
+    (home / "suites" / "web.csv").write_text("question\nwho wrote the first program\n", encoding="utf-8")
+    toml = home / "suites" / "faq.toml"
+    toml.write_text(toml.read_text(encoding="utf-8") + 'trained_on = ["web.csv"]\n', encoding="utf-8")
+    told = call("check", "faq", schema="data-check", code=1)
+    assert {(row["question"], row["suite"]) for row in told["near"]} == {("Who wrote the first program?", "web.csv")}
+    (home / "suites" / "web.csv").unlink()
+    told = call("check", "faq", schema="data-check", code=1)
+    assert (told["ok"], told["near"]) == (False, [])
+    assert told["unread"] == [
+        "faq.toml: trained_on: there is no 'web.csv' in suites/; mend the name, or remove it",
+    ]
+    out, _ = call("check", "faq", code=1)
+    assert "unread      faq.toml: trained_on" in out

@@ -120,6 +120,27 @@ def test_compare_pairs_by_case_and_shows_both_answers_of_what_flipped(call: Call
     assert "\x07" not in out
 
 
+def test_what_leaked_is_said_with_each_figure_without_it(call: Call, home: Path) -> None:
+    made = call("run", "exam", "--json")["reports"][0]
+    assert (made["leaks"]["cases"], made["leaks"]["sources"], made["without"]) == (0, [], [])
+    web = home / "web.csv"
+    web.write_text("question\nQ2\nq3!\n", encoding="utf-8")
+    shown = call("show", made["report"]["id"], "--against", str(web), "--json")
+    assert {hit["case"] for hit in shown["leaks"]["hits"] if hit["kind"] == "run"} == {"c2", "c3"}
+    hits = shown["leaks"]["cases"]
+    [exact, _] = shown["without"]
+    assert (exact["metric"], exact["every"]["cases"], exact["rest"]["cases"]) == ("exact-match", 12, 12 - hits)
+    found = call("compare", "chat", "chat", "--against", str(web), "--json")
+    assert {(row["metric"], row["cases"]) for row in found["without"]} == {
+        ("exact-match", 12 - hits),
+        ("token-f1", 12 - hits),
+    }
+    out, _ = call("show", "chat", "--against", str(web))
+    assert f"{hits} of 12 cases are in the training data too (web.csv; by words and vectors). Without them:" in out
+    _, err = call("show", "chat", "--against", str(home / "gone.csv"), code=1)
+    assert "gone.csv; name a file of cases" in err
+
+
 def test_several_targets_are_one_run_and_the_next_step_is_said(call: Call, home: Path) -> None:
     out, _ = call("run", "exam", "--model", "chat", "--model", "other", "--limit", "4")
     assert "Compare them: gatewheel evals compare" in out

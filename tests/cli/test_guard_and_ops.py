@@ -39,3 +39,24 @@ def test_spending_is_told_by_day_and_key(tmp_path: Path, capsys: pytest.CaptureF
     ]
     assert run(["-C", str(tmp_path), "ops", "spending"]) == 0
     assert "$1.0000" in capsys.readouterr().out
+
+
+def test_a_program_is_run_in_the_sandbox(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "right.py").write_text("print(6 * 7)")
+    (tmp_path / "wrong.py").write_text("open('/etc/passwd')")
+    assert run(["guard", "run", str(tmp_path / "right.py")]) == 0
+    assert capsys.readouterr().out == "42\n"
+    assert run(["guard", "run", str(tmp_path / "wrong.py"), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["status"] == "failed"
+    assert told["reason"] in ("FileNotFoundError", "PermissionError")
+    assert run(["guard", "run", str(tmp_path / "wrong.py")]) == 1
+    assert "Error, 0." in capsys.readouterr().err
+
+
+def test_the_walls_of_the_sandbox_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["guard", "sandbox", "--json"]) == 0
+    walls = {wall["name"]: wall for wall in json.loads(capsys.readouterr().out)["walls"]}
+    assert walls["seccomp"]["stands"]
+    assert run(["guard", "sandbox"]) == 0
+    assert "seccomp" in capsys.readouterr().out

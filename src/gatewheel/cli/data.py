@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gatewheel.data.sides import Found
+    from gatewheel.data.suites import Suite
     from gatewheel.kernel.nouns import Case
     from gatewheel.kernel.ports import Encoder
     from gatewheel.loop.project import Project
@@ -54,8 +55,9 @@ class NearRow:
 class DataCheck:
     """`gatewheel data check`: ids of cases that stand in the other split; what is near to the other side, or to OTHER.
 
-    No fault are cases that only share a run of words with the other side, `shared`, and those of the suite itself that
-    are nearly the same, `within`: they count nearly twice.
+    The other side of held-out cases are also the examples that the suite shows and the files of its `trained_on`; what
+    of it cannot be read is `unread`, with the reason. No fault are cases that only share a run of words with the other
+    side, `shared`, and those of the suite itself that are nearly the same, `within`: they count nearly twice.
     """
 
     suite: str
@@ -64,6 +66,7 @@ class DataCheck:
     split: Split
     entered: int
     conflicts: list[str]
+    unread: list[str]
     near: list[NearRow]
     shared: list[NearRow]
     within: list[NearRow]
@@ -161,7 +164,7 @@ def check(context: click.Context, /, suite: str, against: str, words_only: bool,
     with render.project(context) as project:
         root, encoder = project.config.root, _encoder(project, words_only)
         found = suites.load(root, suite)
-        others = _others(root, against) if against else sides.across(root, found.split)
+        others, unread = _others(root, against or found)
         common = sides.common(found.cases, others, encoder=encoder)
         twins = [hit for hit in overlap.within(found.cases, encoder=encoder) if overlap.is_near(hit)]
         stands = splits.of(project.parts.engine, map(split_key, found.cases))
@@ -169,11 +172,12 @@ def check(context: click.Context, /, suite: str, against: str, words_only: bool,
     rows = {near: [_row(one) for one in common if overlap.is_near(one.hit) is near] for near in (True, False)}
     told = DataCheck(
         suite=suite,
-        ok=not conflicts and not rows[True],
+        ok=not conflicts and not unread and not rows[True],
         cases=len(found.cases),
         split=found.split,
         entered=sum(split_key(case) in stands for case in found.cases),
         conflicts=conflicts,
+        unread=unread,
         near=rows[True],
         shared=rows[False],
         within=[
@@ -230,10 +234,14 @@ def _fields(given: tuple[str, ...]) -> dict[str, str]:
 def _encoder(project: Project, words_only: bool) -> Encoder | None:
     if words_only or project.config.table("encoder", "main").use == "none":
         return None
-    from gatewheel.data.vectors import Once
+    from gatewheel.data.vectors import FOLDER, Once
 
     now_and_then = _now_and_then()
-    return Once(project.parts.encoder, lambda done, every: now_and_then(f"{done:,} of {every:,} questions encoded"))
+
+    def tell(done: int, every: int) -> None:
+        now_and_then(f"{done:,} of {every:,} questions encoded")
+
+    return Once(project.parts.encoder, tell, folder=project.config.state / FOLDER)
 
 
 def _now_and_then() -> Callable[[str], None]:
@@ -249,14 +257,21 @@ def _now_and_then() -> Callable[[str], None]:
     return tell
 
 
-def _others(root: Path, against: str) -> dict[str, tuple[Case, ...]]:
+def _others(root: Path, against: str | Suite) -> tuple[dict[str, tuple[Case, ...]], list[str]]:
+    """A suite or a file by its name, or all that stands on the other side of a suite; and what of it is unread."""
     from pathlib import Path
 
-    from gatewheel.data import importing, suites
+    from gatewheel.data import importing, leaks, sides, suites
 
-    if against in suites.names(root):
-        return {against: suites.load(root, against).cases}
-    return {against: tuple(importing.read_any(Path.cwd() / against))}
+    if isinstance(against, str):
+        named = suites.load(root, against).cases if against in suites.names(root) else ()
+        return {against: named or tuple(importing.read_any(Path.cwd() / against))}, []
+    if against.split == "train":
+        unread: list[str] = []
+        return sides.across(root, "train", tell=unread.append), unread
+    sources, lost = leaks.sources(root, against.name)
+    others, unreadable = leaks.read(sources)
+    return others, [one.reason for one in (*lost, *unreadable)]
 
 
 def _row(found: Found) -> NearRow:
@@ -272,6 +287,8 @@ def _row(found: Found) -> NearRow:
 
 
 def _show(told: DataCheck) -> None:
+    for reason in told.unread:
+        render.tell(f"unread      {reason}")
     for case in told.conflicts:
         render.tell(f"wrong side  {case}")
     for rows, what in ((told.near, "near"), (told.shared, "shared"), (told.within, "twin")):

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewheel.cli import label, render
+from gatewheel.cli import calibrate, choosing, drafts, judging, label, render
+from gatewheel.kernel.errors import UserError
 from gatewheel.loop.evaluated import Head, ReportCompare, ReportShow
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gatewheel.loop.detecting import Detectable
     from gatewheel.loop.evaluate import Wanted
     from gatewheel.loop.project import Project
@@ -47,13 +50,18 @@ class ReportRun:
     seconds: float
 
 
+against_option = click.option(
+    "--against", multiple=True, type=click.Path(), help="A file that a model was trained on, to look for leaks in too."
+)
+
+
 @click.group()
 def command() -> None:
     """Evaluate applications and models on suites, and compare them."""
 
 
-for people in label.COMMANDS:
-    command.add_command(people)
+for more in (*label.COMMANDS, *judging.COMMANDS, *choosing.COMMANDS, *calibrate.COMMANDS, *drafts.COMMANDS):
+    command.add_command(more)
 
 
 @command.command("list")
@@ -85,10 +93,18 @@ def list_(context: click.Context, /, limit: int, suite: str, as_json: bool) -> N
 @click.option("--model", "models", multiple=True, metavar="NAME", help="A [model.*] to ask by itself; the same.")
 @click.option("--limit", default=0, type=click.IntRange(min=0), help="So many cases only, always the same; 0: all.")
 @click.option("--repeat", default=0, type=click.IntRange(min=0), help="How often each case, where words are sampled.")
+@against_option
 @render.json_option
 @click.pass_context
 def run(
-    context: click.Context, /, suite: str, apps: tuple[str, ...], models: tuple[str, ...], as_json: bool, **size: int
+    context: click.Context,
+    /,
+    suite: str,
+    apps: tuple[str, ...],
+    models: tuple[str, ...],
+    against: tuple[str, ...],
+    as_json: bool,
+    **size: int,
 ) -> None:
     """Ask the cases of SUITE and score the answers. What was answered before is not asked again.
 
@@ -108,7 +124,7 @@ def run(
             tables.foresee(can_tell)
         with progress.bar(quiet=as_json) as show:
             result = running.evaluate(project, wanted, on_progress=show)
-        made = [_shown(project, reports.get(project.parts.engine, id_)) for id_ in result["reports"]]
+        made = [_shown(project, reports.get(project.parts.engine, id_), against) for id_ in result["reports"]]
     if as_json:
         told = [CanTell(metric=t.metric, cases=t.cases, difference=t.difference, basis=t.basis) for t in can_tell]
         render.emit(ReportRun(can_tell=told, reports=made, seconds=round(time.monotonic() - began, 3)))
@@ -124,15 +140,16 @@ def run(
 
 @command.command()
 @click.argument("report")
+@against_option
 @render.json_option
 @click.pass_context
-def show(context: click.Context, /, report: str, as_json: bool) -> None:
+def show(context: click.Context, /, report: str, against: tuple[str, ...], as_json: bool) -> None:
     """REPORT with its figures and slices: the beginning of its id, or the name of who was asked for the newest."""
     from gatewheel.cli import reports as tables
     from gatewheel.loop import reports
 
     with render.project(context) as project:
-        shape = _shown(project, reports.find(project.parts.engine, report))
+        shape = _shown(project, reports.find(project.parts.engine, report), against)
     if as_json:
         render.emit(shape)
     else:
@@ -147,10 +164,19 @@ def show(context: click.Context, /, report: str, as_json: bool) -> None:
     "--margin", default=0.02, show_default=True, type=click.FloatRange(0, 1), help="What does not matter: a share."
 )
 @click.option("--flips", default=5, show_default=True, type=click.IntRange(min=0), help="So many cases that flipped.")
+@against_option
 @render.json_option
 @click.pass_context
 def compare(
-    context: click.Context, /, a: str, b: str, metrics: tuple[str, ...], margin: float, flips: int, as_json: bool
+    context: click.Context,
+    /,
+    a: str,
+    b: str,
+    metrics: tuple[str, ...],
+    margin: float,
+    flips: int,
+    against: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Report B against report A, case by case: better, worse, equivalent or inconclusive.
 
@@ -159,7 +185,7 @@ def compare(
     from gatewheel.cli import reports as tables
 
     with render.project(context) as project:
-        shape = _compared(project, a, b, metrics, margin)
+        shape = _compared(project, (a, b), metrics, margin, against)
     if as_json:
         render.emit(shape)
     else:
@@ -185,24 +211,42 @@ def _foreseen(project: Project, wanted: list[Wanted]) -> list[Detectable]:
     return detectable(project.parts.engine, evaluate.scored_by(project.parts, suite), cases, metrics)
 
 
-def _shown(project: Project, kept: Any) -> ReportShow:
-    from gatewheel.loop import showing
+def _shown(project: Project, kept: Any, against: tuple[str, ...]) -> ReportShow:
+    from gatewheel.loop import leaks, marking, showing
     from gatewheel.loop.columns import metrics_in
     from gatewheel.loop.evaluate import metrics_of
 
-    return showing.shown(project.parts.engine, kept, metrics_of(project.parts, metrics_in(kept.report)))
+    found = leaks.of_report(project.parts, kept, against=_files(against))
+    metrics = metrics_of(project.parts, metrics_in(kept.report))
+    shape = showing.shown(project.parts.engine, kept, metrics, leaks=found)
+    return marking.shown(project.parts.engine, shape, kept, metrics)
 
 
-def _compared(project: Project, a: str, b: str, wanted: tuple[str, ...], margin: float) -> ReportCompare:
-    from gatewheel.loop import comparing, reports, showing
+def _compared(
+    project: Project, names: tuple[str, str], wanted: tuple[str, ...], margin: float, against: tuple[str, ...]
+) -> ReportCompare:
+    from gatewheel.loop import comparing, leaks, marking, reports, showing
     from gatewheel.loop.evaluate import metrics_of
 
     engine = project.parts.engine
-    left, right = reports.find(engine, a), reports.find(engine, b)
-    names = comparing.picked(left.report, wanted)
-    project.parts.say(f"comparing {len(left.cases)} cases by {len(names)} metrics")  # it may take some seconds
-    metrics = metrics_of(project.parts, names)
-    found = comparing.compared(left, right, metrics, margin=margin)
-    flips = comparing.flips(left.report, right.report, names[0], metrics[names[0]])
-    told = showing.flipped(engine, left, right, names[0], flips)
-    return showing.comparison(left, right, found, told, margin=margin)
+    left, right = (reports.find(engine, name) for name in names)
+    picked = comparing.picked(left.report, wanted)
+    project.parts.say(f"comparing {len(left.cases)} cases by {len(picked)} metrics")  # it may take some seconds
+    leaked = leaks.of_report(project.parts, left, against=_files(against))
+    metrics = metrics_of(project.parts, picked)
+    found = comparing.compared(left, right, metrics, margin=margin, hits=leaked.cases)
+    flips = comparing.flips(left.report, right.report, picked[0], metrics[picked[0]])
+    told = showing.flipped(engine, left, right, picked[0], flips)
+    shape = showing.comparison(left, right, found, told, margin=margin, leaks=leaked)
+    return marking.compared(engine, shape, (left, right), metrics)
+
+
+def _files(named: tuple[str, ...]) -> list[Path]:
+    """Files as they are named from the current folder. Raises UserError for one that is not there."""
+    from pathlib import Path
+
+    found = [Path.cwd() / name for name in named]
+    for path in found:
+        if not path.exists():
+            raise UserError(f"there is no {path}", cure="name a file of cases")
+    return found

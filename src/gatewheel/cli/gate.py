@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -68,14 +68,17 @@ def command(
 ) -> int:
     """Decide whether CANDIDATE may replace what answers now: an [app.*] or the beginning of a variant's id.
 
-    Exit codes: 0 promote, 3 reject, 4 inconclusive. The decision is written into the history of releases.
+    Exit codes: 0 promote, 3 reject, 4 inconclusive. The decision is written into the history of releases. Ctrl-C keeps
+    what was answered; the same command, or `gatewheel runs resume`, goes on from there.
     """
     from gatewheel.cli import gate_files, progress, release
-    from gatewheel.loop.gating import Watching, judge
+    from gatewheel.loop import gating, running
 
-    with render.project(context) as project, progress.evaluation_bar(as_json) as show:
-        watching = Watching(on_progress=lambda now: show(asdict(now)))
-        judged = judge(project.parts, candidate, name=name, against=against, watching=watching, author=release.author())
+    asked = gating.Asked(candidate=candidate, gate=name, against=against, author=release.author())
+    with render.project(context) as project:
+        gating.refuse_unknown(project.parts, asked)
+        with progress.bar(quiet=as_json) as show:
+            judged = gating.judged_of(running.gate(project, asked, on_progress=show))
     files = {markdown: gate_files.markdown(judged)} if markdown else {}
     gate_files.write({**files, **({junit: gate_files.junit(judged)} if junit else {})})
     if as_json:

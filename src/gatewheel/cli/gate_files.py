@@ -45,7 +45,8 @@ def markdown(judged: Judged) -> str:
     for reason in by_weight(judged.decision.reasons):
         lines.append(f"| {MARKS[reason.outcome]} | {reason.rule} | {_cell(reason.text)} |")
     told = " and ".join(f"`{report[:12]}`" for report in dict.fromkeys(judged.reports))
-    return "\n".join([*lines, "", f"Reports: {told}; `gatewheel evals show` prints them.", ""])
+    where = [f"Reports: {told}; `gatewheel evals show` prints them.", ""] if told else []
+    return "\n".join([*lines, "", *where])
 
 
 def junit(judged: Judged) -> str:

@@ -89,11 +89,21 @@ class ExportShow:
 @click.option("--b", default="", metavar="VARIANT", help="The same; a rubric can do without.")
 @click.option("--rater", default="", metavar="NAME", help="Who labels.")
 @click.option("--rubric", default="", metavar="NAME=1-4,…", help="Grade single answers instead of comparing two.")
+@click.option("--repeats", is_flag=True, help="Each time that a case was asked, not only the first.")
 @click.option("--import", "file", default=None, type=click.Path(path_type=Path), help="JSON Lines of labels to keep.")
 @render.json_option
 @click.pass_context
 def label(
-    context: click.Context, /, suite: str, a: str, b: str, rater: str, rubric: str, file: Path | None, as_json: bool
+    context: click.Context,
+    /,
+    suite: str,
+    a: str,
+    b: str,
+    rater: str,
+    rubric: str,
+    repeats: bool,
+    file: Path | None,
+    as_json: bool,
 ) -> None:
     """Say which of two answers is better, or grade them, without knowing whose they are.
 
@@ -108,7 +118,7 @@ def label(
             given = label_files.take(engine, suite, file, usual=usual)
             shape = LabelShow(suite=suite, rater=rater, given=given, labelled=None, total=None)
         else:
-            shape = _labelled(engine, suite, [name for name in (a, b) if name], rater, rubric)
+            shape = _labelled(engine, suite, [name for name in (a, b) if name], rater, rubric, repeats=repeats)
     if as_json:
         render.emit(shape)
     elif shape.total is None:
@@ -217,13 +227,14 @@ def export(context: click.Context, /, suite: str, path: Path, as_json: bool) -> 
 COMMANDS = (label, agreement, ranking, export)
 
 
-def _labelled(engine: Engine, suite: str, variants: list[str], rater: str, rubric: str) -> LabelShow:
+def _labelled(engine: Engine, suite: str, variants: list[str], rater: str, rubric: str, *, repeats: bool) -> LabelShow:
     from gatewheel.cli import rating
     from gatewheel.evals import people
     from gatewheel.loop import labelling
 
     criteria = people.rubric(rubric) if rubric else ()
-    sheet = labelling.sheet(engine, suite, rater, variants, criteria=[one.name for one in criteria])
+    names = [one.name for one in criteria]
+    sheet = labelling.sheet(engine, suite, rater, variants, criteria=names, repeats=repeats)
     if sheet.alike:
         render.say(f"left out, since both said the same: {sheet.alike} of {sheet.alike + len(sheet.items)}")
     session = rating.Session(

@@ -41,7 +41,7 @@ COMMANDS = {
     "embeddings": ("embeddings", "Encode texts."),
     "data": ("data", "Collect cases, keep training and held-out ones apart."),
     "prompts": ("prompts", "List, show and render prompt files."),
-    "guard": ("guard", "Black out what belongs to people."),
+    "guard": ("guard", "Black out what belongs to people; run code that nobody has read."),
     "ops": ("ops", "See what a running application takes."),
     "schemas": ("schemas", "Print the JSON Schema of a command's --json output."),
 }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.text import Text
     from sqlalchemy import Engine
 
-    from gatewheel.evals.people import Blind, Criterion, Label, Side
+    from gatewheel.evals.people import Blind, Criterion, Item, Label, Side
     from gatewheel.loop.labelling import Asked, Sheet
 
 WIDE = 100  # columns from which two answers stand side by side
@@ -161,7 +161,7 @@ def _show(session: Session, blind: Blind, progress: str) -> None:
     render.tell(asked.question, err=True, bold=True)
     if asked.expected:
         render.tell(f"expected: {' | '.join(asked.expected)}", err=True, dim=True)
-    texts = [_text(session.engine, blind.item.case, side) for side in blind.sides]
+    texts = [_text(session.engine, blind.item, side) for side in blind.sides]
     beside = Table(expand=True, show_lines=True)
     if console.width >= WIDE or len(texts) == 1:
         for number in range(len(texts)):
@@ -176,12 +176,12 @@ def _show(session: Session, blind: Blind, progress: str) -> None:
     console.print(beside)
 
 
-def _text(engine: Engine, case: str, side: Side) -> Text:
+def _text(engine: Engine, item: Item, side: Side) -> Text:
     from rich.text import Text
 
     from gatewheel.loop import labelling
 
-    found = labelling.answer(engine, case, side)
+    found = labelling.answer(engine, item.case, side, repeat=item.repeat)
     assert found, "a sheet has only cases that were answered"
     text = Text(render.printable(found.answer))
     for citation in found.citations:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewheel.cli import render
-from gatewheel.loop.evaluated import CaseRow, Difference, Flipped, Head, Measured, ReportCompare, ReportShow
+from gatewheel.loop.evaluated import (
+    CaseRow,
+    Difference,
+    Flipped,
+    Head,
+    Leaked,
+    Measured,
+    ReportCompare,
+    ReportShow,
+    WithoutLeaks,
+)
 
 if TYPE_CHECKING:
     from gatewheel.loop.detecting import Detectable
@@ -30,11 +40,15 @@ def foresee(found: Sequence[Detectable]) -> None:
 def show(shape: ReportShow, *, failed: int = 3) -> None:
     """A report: its figures, those of its slices, and what went wrong."""
     _head(shape.report)
-    render.table(["metric", "cases", "figure", "interval"], [[one.metric, *_figure(one)] for one in shape.metrics])
+    render.table(["metric", "cases", "figure", "interval"], [[_name(one), *_figure(one)] for one in shape.metrics])
     if shape.slices:
         click.echo()
-        rows = [[render.printable(one.slice), one.metric, *_figure(one)] for one in shape.slices]
+        rows = [[render.printable(one.slice), _name(one), *_figure(one)] for one in shape.slices]
         render.table(["slice", "metric", "cases", "figure", "interval"], rows)
+    _leaks(shape.leaks, shape.report.cases)
+    if shape.without:
+        head = ["metric", "cases", "all", "without", "difference"]
+        render.table(head, [[one.metric, *_without(one)] for one in shape.without])
     _errors([row for row in shape.rows if row.error], failed)
 
 
@@ -45,11 +59,14 @@ def compare(shape: ReportCompare, *, flips: int) -> None:
     if shape.a.corpus != shape.b.corpus:
         render.tell("The documents have changed between the two.", err=True)
     head = ["metric", "cases", "a", "b", "b - a", "p", "verdict"]
-    render.table(head, [[one.metric, *_cells(one)] for one in shape.metrics])
+    render.table(head, [[_name(one), *_cells(one)] for one in shape.metrics])
     if shape.slices:
         click.echo()
-        rows = [[render.printable(one.slice), one.metric, *_cells(one)] for one in shape.slices]
+        rows = [[render.printable(one.slice), _name(one), *_cells(one)] for one in shape.slices]
         render.table(["slice", *head], rows)
+    _leaks(shape.leaks, shape.a.cases)
+    if shape.without:
+        render.table(head, [[_name(one), *_cells(one)] for one in shape.without])
     for flip in shape.flips[:flips]:
         _flip(flip)
     if len(shape.flips) > flips:
@@ -78,6 +95,11 @@ def _head(head: Head, name: str = "") -> None:
     render.tell(f"{name}  {line(head)}" if name else line(head), bold=not name)
 
 
+def _name(one: Measured | Difference) -> str:
+    """The metric; of a judge, whether it is what the judge said or what people would say."""
+    return f"{one.metric}, {one.judged}" if one.judged else one.metric
+
+
 def _figure(one: Measured) -> list[str]:
     value = "–" if one.value is None else number(one.value)
     return [str(one.cases), value, "" if one.value is None else f"[{_end(one.low)}, {_end(one.high)}]"]
@@ -89,11 +111,28 @@ def _cells(one: Difference) -> list[str]:
     ends = f"[{_end(one.low)}, {_end(one.high)}]"
     difference = f"{'+' if one.difference > 0 else ''}{number(one.difference)} {ends}"
     told = say(Verdict(word=one.verdict, cases_needed=one.cases_needed))  # type: ignore[arg-type]
+    told = "no finding: a judge's, raw" if one.judged == "raw" else told
     return [str(one.cases), _short(one.a), _short(one.b), difference, f"{one.p:.3f}", told]
 
 
 def _short(one: Measured) -> str:
     return "–" if one.value is None else f"{number(one.value)} [{_end(one.low)}, {_end(one.high)}]"
+
+
+def _without(one: WithoutLeaks) -> list[str]:
+    difference = "–" if one.difference is None else f"{one.difference:+.3f} [{_end(one.low)}, {_end(one.high)}]"
+    return [f"{one.rest.cases} of {one.every.cases}", _short(one.every), _short(one.rest), difference]
+
+
+def _leaks(found: Leaked, cases: int) -> None:
+    """A line where something leaked, or where that could not be looked for."""
+    for reason in found.unread:
+        render.tell(f"Not looked through for leaks: {reason}", err=True)
+    if found.cases:
+        where = ", ".join(dict.fromkeys(hit.source for hit in found.hits))
+        ways = "words and vectors" if found.vectors else "words alone"
+        which = f"{found.cases} of {cases} cases {'is' if found.cases == 1 else 'are'}"
+        render.tell(f"\n{which} in the training data too ({where}; by {ways}). Without them:", bold=True)
 
 
 def _flip(flip: Flipped) -> None:

@@ -19,6 +19,7 @@ from gatewheel.loop.reports import Kept
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from gatewheel.kernel.ports import Metric
     from gatewheel.loop.compose import Parts
 
 Show = Literal["all", "differ", "errors"]
@@ -189,7 +190,7 @@ def _metrics(
         MetricBeside(
             metric=name,
             better=metric.better,
-            bounds=(_bound(metric.bounds[0]), _bound(metric.bounds[1])),
+            bounds=bounds(metric),
             slice=tag,
             figures=[showing.measured(column[name], tag) for column in columns],
             differences=[None, *(found.get((tag, name)) for found in differences)],
@@ -199,8 +200,10 @@ def _metrics(
     ]
 
 
-def _bound(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def bounds(metric: Metric) -> tuple[float | None, float | None]:
+    """The least and the greatest value of a case, None where there is no bound."""
+    low, high = (float(end) if math.isfinite(end) else None for end in metric.bounds)
+    return low, high
 
 
 def _table(kept: Kept) -> dict[tuple[str, int], Scored]:

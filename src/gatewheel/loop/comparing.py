@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from gatewheel.evals.judge import Judge
 from gatewheel.evals.statistics.intervals import Interval, interval
 from gatewheel.evals.statistics.pairs import Paired, compare, holm
 from gatewheel.evals.statistics.power import cases_needed
@@ -15,20 +16,26 @@ from gatewheel.kernel.errors import UserError, did_you_mean
 from gatewheel.kernel.nouns import Report
 from gatewheel.kernel.ports import Metric
 from gatewheel.loop.columns import Column, aligned, column, is_binary, metrics_in, tags_in
+from gatewheel.loop.leaks import clean
 from gatewheel.loop.reports import Kept
 
 Metrics = dict[str, Metric]
+RAW, CORRECTED = "raw", "corrected"  # what a judge says, and the same by people's grades
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A metric of a report with its interval, over `n` cases; `value` is not a number where it applies to none."""
+    """A metric of a report with its interval, over `n` cases; `value` is not a number where it applies to none.
+
+    `judged` is raw for what a judge says: no finding before people's grades correct it (correcting.py).
+    """
 
     metric: str
     better: Literal["higher", "lower"]
     value: float
     interval: Interval
     n: int
+    judged: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +61,28 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Candidate b against incumbent a. Slices are looked at after the fact, so their p is adjusted for all of them."""
+    """Candidate b against incumbent a. Slices are looked at after the fact, so their p is adjusted for all of them.
+
+    `without` are the rows over the cases to which nothing leaked; none where nothing did.
+    """
 
     rows: tuple[Row, ...]
     slices: tuple[Row, ...]
     level: float
+    without: tuple[Row, ...] = ()
 
 
 def figures(report: Report, metrics: Metrics, *, level: float = 0.95, tag: str = "") -> list[Figure]:
     """The metrics of a report, in their order."""
-    return [_figure(name, metric, column(report, name, tag=tag), level) for name, metric in metrics.items()]
+    return [figure(name, metric, column(report, name, tag=tag), level) for name, metric in metrics.items()]
 
 
-def compared(a: Kept, b: Kept, metrics: Metrics, *, margin: float = 0.02, level: float = 0.95) -> Comparison:
+def compared(
+    a: Kept, b: Kept, metrics: Metrics, *, margin: float = 0.02, level: float = 0.95, hits: Collection[str] = ()
+) -> Comparison:
     """Compare by these metrics. A difference below `margin`, a share of a metric's range, does not matter.
 
-    Raises UserError for reports that cannot be compared.
+    Into the cases `hits` something leaked (leaks.py). Raises UserError for reports that cannot be compared.
     """
     if a.report.suite_id != b.report.suite_id:
         what = f"{a.report.id[:12]} ({a.report.suite}) and {b.report.id[:12]} ({b.report.suite})"
@@ -79,7 +92,13 @@ def compared(a: Kept, b: Kept, metrics: Metrics, *, margin: float = 0.02, level:
     every = len(a.report.rows)
     tags = [tag for tag in tags_in(a.report) if sum(tag in row.tags for row in a.report.rows) < every]
     slices = [row for tag in tags for row in _rows(a.report, b.report, metrics, tag, margin=margin, level=level)]
-    return Comparison(rows=_adjusted(rows, level), slices=_adjusted(slices, level), level=level)
+    rest = clean(a.report, hits), clean(b.report, hits)
+    return Comparison(
+        rows=_adjusted(rows, level),
+        slices=_adjusted(slices, level),
+        level=level,
+        without=_adjusted(_rows(*rest, metrics, "", margin=margin, level=level), level) if hits else (),
+    )
 
 
 def flips(a: Report, b: Report, name: str, metric: Metric) -> list[Flip]:
@@ -103,12 +122,13 @@ def picked(report: Report, wanted: Sequence[str]) -> list[str]:
     return list(wanted) or known
 
 
-def _figure(name: str, metric: Metric, found: Column, level: float) -> Figure:
+def figure(name: str, metric: Metric, found: Column, level: float) -> Figure:
+    """A metric over a column, with its interval."""
     n = len(set(found.cases))
     value = metric.figure(found.rows) if n else math.nan
     bounds = (float(metric.bounds[0]), float(metric.bounds[1]))
     sure = interval(found.rows, metric.figure, clusters=found.clusters, bounds=bounds, level=level)
-    return Figure(name, metric.better, value, sure, n)
+    return Figure(name, metric.better, value, sure, n, RAW if isinstance(metric, Judge) else "")
 
 
 def _rows(a: Report, b: Report, metrics: Metrics, tag: str, *, margin: float, level: float) -> list[Row]:
@@ -128,8 +148,9 @@ def _rows(a: Report, b: Report, metrics: Metrics, tag: str, *, margin: float, le
             margin=scaled(metric, left, margin),
             level=level,
         )
-        before, after = _figure(name, metric, left, level), _figure(name, metric, right, level)
-        found.append(Row(before, after, tag, paired, paired.p, paired.verdict))
+        before, after = figure(name, metric, left, level), figure(name, metric, right, level)
+        verdict = Verdict("inconclusive") if after.judged == RAW else paired.verdict
+        found.append(Row(before, after, tag, paired, paired.p, verdict))
     return found
 
 

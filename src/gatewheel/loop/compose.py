@@ -17,6 +17,7 @@ from gatewheel.kernel.errors import PromptError, did_you_mean
 from gatewheel.kernel.nouns import Variant
 from gatewheel.loop import recipes
 from gatewheel.loop.recipes import READING, WORDLESS, digest, words
+from gatewheel.loop.scorers import Scorer, Scorers
 from gatewheel.loop.shelf import Shelf
 from gatewheel.ops.spans import Exporter
 
@@ -38,13 +39,21 @@ class Parts:
     """The parts of a project. `say` is told what takes long, such as converting weights the first time."""
 
     def __init__(
-        self, config: Config, *, say: Callable[[str], None] | None = None, lender: Parts | None = None
+        self,
+        config: Config,
+        *,
+        say: Callable[[str], None] | None = None,
+        lender: Parts | None = None,
+        written: Config | None = None,
     ) -> None:
         self.config = config
+        self.written = written or config  # as the file says it, where `config` was made of that for serving
         self.say = say or (lambda _: None)
         self._lender = lender
         self.shelf: Shelf = lender.shelf if lender else Shelf(self.say)
+        self.scorers: Scorers = lender.scorers if lender else Scorers(self.say)
         self._apps: dict[str, App] = {}
+        self._checkers: dict[str, Checker] = {}
         self._prompts: dict[str, Prompt] = {}
         self._variants: dict[str, Variant] = {}
         service = config.project.name or config.root.name
@@ -165,12 +174,21 @@ class Parts:
         return cast("Retriever", self._create(table, passages=self.passages(groups), encoder=self.encoder))
 
     def checker(self, name: str) -> Checker:
-        """`[checker.<name>]`"""
-        return cast("Checker", self._create(self.config.table("checker", name), encoder=self.encoder))
+        """`[checker.<name>]`, made once, and borrowed where it says the same: it keeps what it read of passages."""
+        table = self.config.table("checker", name)
+        if self._lender and self._lender.config.tables.get(("checker", name)) == table:
+            return self._lender.checker(name)
+        if name not in self._checkers:
+            self._checkers[name] = cast("Checker", self._create(table, encoder=self.encoder))
+        return self._checkers[name]
 
     def model(self, name: str) -> Model:
         """`[model.<name>]`, loaded once."""
         return self.shelf.get(self.config, name)
+
+    def likelihoods(self, name: str) -> Scorer:
+        """What says how probable texts are to `[model.<name>]`, loaded when it is first asked."""
+        return self.scorers.get(self.written, name)
 
     def prompt(self, name: str) -> Prompt:
         """prompts/<name>.md"""
@@ -255,6 +273,7 @@ class Parts:
             return
         self.exporter.close()
         self.shelf.close()
+        self.scorers.close()
         if "engine" in self.__dict__:
             self.engine.dispose()
 

@@ -18,15 +18,16 @@ from gatewheel.evals import resolve
 from gatewheel.kernel.errors import Cancelled, ConfigError
 from gatewheel.kernel.nouns import Case, Report, Scored
 from gatewheel.kernel.ports import Metric
-from gatewheel.loop import reports, targets
+from gatewheel.loop import calibrated, likelihoods, reports, targets
 from gatewheel.loop.answers import Key
 from gatewheel.loop.asking import Job, Reply, replies
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.recipes import digest, words
 from gatewheel.loop.reports import Asked, Kept
-from gatewheel.loop.scoring import Scorer
-from gatewheel.loop.serving import as_served
+from gatewheel.loop.scoring import Scorer, check_repeats, together
+from gatewheel.loop.serving import as_served, shared
 from gatewheel.loop.targets import Target
+from gatewheel.loop.verdicts import Memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,9 +88,11 @@ def evaluate(
     with as_served(parts) as served:
         metrics = metrics or yardstick(served, suite)
         target = _target(served, wanted, suite, cases)
+        times = (wanted.repeat or suite.repeat) if target.sampled else 1
+        check_repeats(metrics.metrics, target, times)
         # for ever, so only once there is somebody to ask
-        sides.enter(parts.config.root, parts.engine, suite.cases, suite.split)
-        jobs = _jobs(target, cases, wanted.repeat or suite.repeat)
+        sides.enter(parts.config.root, parts.engine, suite.cases, suite.split, tell=parts.say)
+        jobs = _jobs(target, cases, times)
         notes = _Notes(target, len(jobs), on_progress)
 
         def look() -> None:
@@ -109,7 +112,7 @@ def evaluate(
         suite_id=metrics.id,
         variant=target.variant,
         corpus=target.corpus,
-        rows=tuple(scored[job.case.id, job.repeat] for job in jobs),
+        rows=together([scored[job.case.id, job.repeat] for job in jobs], metrics.metrics),
     )
     report = replace(report, id=reports.identity(report))
     asked = {job.case.id: _asked(job) for job in jobs}
@@ -133,10 +136,20 @@ def metrics_of(parts: Parts, names: Iterable[str]) -> dict[str, Metric]:
         "encoder": lambda: parts.encoder,
         "checker": lambda: parts.checker("main"),
         "sentences": lambda: sentence_spans,
+        "models": lambda: parts.model,
+        "verdicts": lambda: Memory(parts),
     }
     wanted = resolve.needs(parts.config, names)
     at_hand = {part: make() for part, make in made.items() if part in wanted}
-    return {name: resolve.metric(parts.config, name, **at_hand) for name in names}
+    for name in names:
+        calibrated.refuse_others(parts, name)
+    return {name: resolve.metric(parts.config, name, **_by_name(parts, name, at_hand)) for name in names}
+
+
+def _by_name(parts: Parts, name: str, at_hand: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts for one metric: its likelihoods are of the model that its settings name, loaded when it asks."""
+    scorer = resolve.scorer_of(parts.config, name)
+    return {**at_hand, "likelihoods": parts.likelihoods(scorer)} if scorer else {**at_hand}
 
 
 def yardstick(parts: Parts, suite: Suite) -> Yardstick:
@@ -153,29 +166,42 @@ def scored_by(parts: Parts, suite: Suite) -> str:
         judges["checker"] = words(parts.config.table("checker", "main"))
     if {"checker", "encoder"} & wanted:  # a checker may compare by vectors
         judges["encoder"] = parts.encoder.id
+    if models := resolve.models(parts.config, suite.metrics):
+        served = shared(parts.config)
+        judges["models"] = {name: parts.shelf.recipe(served, served.table("model", name)) for name in sorted(models)}
+    if scorers := resolve.scorers(parts.config, suite.metrics):
+        judges["likelihoods"] = {name: parts.scorers.recipe(parts.written, name) for name in sorted(scorers)}
     return digest([suite.id, recipe, judges])
 
 
 def _target(parts: Parts, wanted: Wanted, suite: Suite, cases: Sequence[Case]) -> Target:
     app = wanted.app or (suite.target_name if suite.target == "app" and not wanted.model else "")
+    if app and suite.answer == "likelihood":
+        what = f'{suite.path.name}: answer: "likelihood" is of given texts, and app {app} writes its own'
+        raise ConfigError(what, cure="ask a model: --model chat")
     if app:
         if suite.few_shot:
             what = f"{suite.path.name}: few_shot: an application shows no examples, and app {app} is asked"
             raise ConfigError(what, cure="remove few_shot, or ask a model: model = …")
         return targets.application(parts, app, cases)
+    if suite.answer == "likelihood":
+        return likelihoods.target(parts, wanted.model or suite.target_name, suite)
     return targets.model(parts, wanted.model or suite.target_name, suite)
 
 
-def _jobs(target: Target, cases: Sequence[Case], repeat: int) -> list[Job]:
-    times = range(repeat if target.sampled else 1)
-    return [Job(case=case, repeat=number, key=_key(target, case, number)) for case in cases for number in times]
+def _jobs(target: Target, cases: Sequence[Case], times: int) -> list[Job]:
+    return [Job(case=case, repeat=n, key=_key(target, case, n)) for case in cases for n in range(times)]
 
 
 def _key(target: Target, case: Case, repeat: int) -> Key:
+    return Key(variant=target.variant, corpus=target.state_for(case), case=put(case), repeat=repeat)
+
+
+def put(case: Case) -> str:
     """An answer is found again by what was put, to the last space: to mend what a case expects costs no new answer."""
     turns, sources = [asdict(turn) for turn in case.history], case.sources if case.context else ()
-    put = [case.question, turns, case.context, case.choices, targets.schema_of(case), sources]
-    return Key(variant=target.variant, corpus=target.state_for(case), case=digest(put)[:32], repeat=repeat)
+    all_of_it = [case.question, turns, case.context, case.choices, targets.schema_of(case), sources]
+    return digest(all_of_it)[:32]
 
 
 def _asked(job: Job) -> Asked:

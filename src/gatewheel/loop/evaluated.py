@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """A metric over `cases`, with its interval; `slice` is a tag, "" for all cases. `better` is higher or lower."""
+    """A metric over `cases`, with its interval; `slice` is a tag, "" for all cases. `better` is higher or lower.
+
+    `judged` is raw for what a judge said, corrected for the same by people's grades, empty where no judge is involved.
+    """
 
     metric: str
     better: str
@@ -19,6 +22,7 @@ class Measured:
     low: float | None
     high: float | None
     cases: int
+    judged: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,13 +56,59 @@ class CaseRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LeakRow:
+    """A case and the one of `source` that it has most in common with by this `kind`: run, words or vector."""
+
+    case: str
+    question: str
+    other: str
+    other_question: str
+    source: str
+    kind: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leaked:
+    """What of the cases stands in the training data too: so many `cases`, and for each the closest of each kind.
+
+    `sources` were looked through, `unread` could not be and say why; `vectors` tells whether vectors were compared as
+    well as words.
+    """
+
+    cases: int
+    sources: list[str]
+    unread: list[str]
+    vectors: bool
+    hits: list[LeakRow]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WithoutLeaks:
+    """A metric over all cases and over the `rest`, to which nothing leaked; `hits` are cases that it applies to.
+
+    `difference` is all minus rest: by how much the hits raise the figure.
+    """
+
+    metric: str
+    every: Measured
+    rest: Measured
+    hits: int
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ReportShow:
-    """`gatewheel evals show`"""
+    """`gatewheel evals show`. `without` is empty where nothing leaked."""
 
     report: Head
     metrics: list[Measured]
     slices: list[Measured]
     rows: list[CaseRow]
+    leaks: Leaked
+    without: list[WithoutLeaks]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +117,7 @@ class Difference:
 
     `p` is two-sided and adjusted by Holm for all rows of its table. `effect` is Cohen's d_z or an odds ratio, as
     `effect_name` says. `verdict` is better, worse, equivalent or inconclusive; of the last `cases_needed` more would
-    probably settle it, null where no number would.
+    probably settle it, null where no number would. What a judge said raw is no finding: see `judged` of Measured.
     """
 
     metric: str
@@ -88,6 +138,7 @@ class Difference:
     clusters: int
     verdict: str
     cases_needed: int | None
+    judged: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +157,10 @@ class Flipped:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReportCompare:
-    """`gatewheel evals compare`: candidate b against incumbent a. `margin` is a share of a metric's range."""
+    """`gatewheel evals compare`: candidate b against incumbent a. `margin` is a share of a metric's range.
+
+    `without` are the metrics over the cases to which nothing leaked; empty where nothing did.
+    """
 
     a: Head
     b: Head
@@ -115,3 +169,5 @@ class ReportCompare:
     metrics: list[Difference]
     slices: list[Difference]
     flips: list[Flipped]
+    leaks: Leaked
+    without: list[Difference]

@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from time import time
-from typing import cast
+from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import Engine, delete
 
-from gatewheel.data import suites
 from gatewheel.data.cases import identity
-from gatewheel.data.suites import Suite
 from gatewheel.kernel.config import Config
-from gatewheel.kernel.durable import exclusive
-from gatewheel.kernel.errors import ConfigError, ProjectError, did_you_mean
+from gatewheel.kernel.errors import ConfigError, ProjectError
 from gatewheel.kernel.nouns import Report, Variant
 from gatewheel.kernel.store import schema
-from gatewheel.loop import reports, targets
+from gatewheel.loop import reports, unseen
 from gatewheel.loop.compose import Parts
-from gatewheel.loop.evaluate import Progress, Wanted, Yardstick, evaluate, yardstick
-from gatewheel.loop.releasing import as_variant, find, incumbent_of, refuse_other_documents
+from gatewheel.loop.correcting import corrected
+from gatewheel.loop.evaluate import Progress, Wanted, evaluate
+from gatewheel.loop.foregone import foregone
+from gatewheel.loop.leaks import clean
+from gatewheel.loop.releasing import as_variant, find
 from gatewheel.loop.serving import as_served
+from gatewheel.loop.trial import Trial, opened, trial_of
 from gatewheel.loop.weighing import Looking, independent, weigh
 from gatewheel.ops import gate, releases
 from gatewheel.ops.gate import Decision, Measured, Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """Who stands before which gate: an application's name, or the beginning of a variant's id. Empty is as usual."""
+
+    candidate: str
+    gate: str = ""
+    against: str = ""
+    author: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Watching:
-    """Who watches: told of progress, and asked whether to stop."""
+    """Who watches: told of progress, and asked whether to stop. `run` is the run that this is the work of."""
 
     on_progress: Callable[[Progress], None] | None = None
     cancelled: Callable[[], bool] = lambda: False
+    run: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
-    """What a gate said after so many `cases` of `of`. `reports` are the ids of the candidate's and the incumbent's.
+    """What a gate said after so many `cases` of `of`. `reports` are the ids of the candidate's and the incumbent's;
+    none where it was decided before anybody was asked.
 
     `incumbent` is empty where nothing is released yet that the candidate could be compared with. `row` is the number of
     the decision in the history of releases; None where the comparison was not with what answers now.
@@ -55,24 +69,6 @@ class Judged:
     row: int | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Trial:
-    """Who stands before which gate. `official` says that the incumbent is what answers now, or that nothing does.
-
-    Both are scored by one `yardstick`, that of the project's file, and asked about one state of the documents.
-    """
-
-    name: str
-    settings: Settings
-    suite: Suite
-    candidate: Variant
-    incumbent: Variant | None
-    released: str
-    official: bool
-    yardstick: Yardstick
-    corpus: str
-
-
 NOBODY = Watching()
 
 
@@ -84,30 +80,44 @@ def judge(
     The incumbent is the release of the gate's application, or what its file says while there is none. Compared with
     anything else, by `against`, the decision is not written into the history: nothing may be released by it.
 
-    Raises ConfigError for a gate that is not there or whose suite is not fit for it, UserError for unknown variants and
-    while a run is at work, ProjectError for a variant that cannot be made again and when the documents change
-    meanwhile, Cancelled, and what evaluating raises.
+    Killed at any moment, the same again comes to the same decision and writes it down once. Nothing else may be at work
+    in the project meanwhile: as a run (running.py) it takes its turn.
+
+    Raises ConfigError for a gate that is not there or whose suite is not fit for it, UserError for unknown variants,
+    ProjectError for a variant that cannot be made again and when the documents change meanwhile, Cancelled, and what
+    evaluating raises.
     """
     name = name or usual(parts.config)
-    settings = cast(Settings, parts.config.table("gate", name).settings)
-    suite = suites.load(parts.config.root, settings.suite)
-    _refuse_unfit(parts.config, name, settings, suite)
-    with exclusive(parts.config.state), as_served(parts) as served:
-        trial = _trial(served, name, settings, suite, candidate, against)
-        mine, theirs, decision = _decided(served, trial, watching)
+    with as_served(parts) as served:
+        trial = trial_of(served, name, candidate, against=against)
+        known = foregone(served, trial)
+        decision, made = (known, []) if known else _decided(served, trial, watching)
     judged = Judged(
         gate=name,
-        app=settings.app,
-        suite=suite.name,
+        app=trial.settings.app,
+        suite=trial.suite.name,
         candidate=trial.candidate.id,
         incumbent=trial.incumbent.id if trial.incumbent else "",
-        cases=len({row.case for row in mine.rows}),
-        of=len(suite.cases),
+        cases=len({row.case for row in made[0].rows}) if made else 0,
+        of=len(trial.suite.cases),
         decision=decision,
-        reports=tuple(report.id for report in (mine, theirs) if report),
+        reports=tuple(report.id for report in made),
         row=None,
     )
-    return replace(judged, row=_written(parts.engine, judged, trial, mine, author)) if trial.official else judged
+    return replace(judged, row=_written(parts.engine, judged, trial, author)) if trial.official else judged
+
+
+def refuse_unknown(parts: Parts, asked: Asked) -> None:
+    """Raises what `judge` would raise at once, before anything is queued."""
+    opened(parts.config, asked.gate or usual(parts.config))
+    with as_served(parts) as served:
+        for named in filter(None, (asked.candidate, asked.against)):
+            find(served, named)
+
+
+def judged_of(plain: Any) -> Judged:
+    """What a run of a gate left as its result."""
+    return TypeAdapter(Judged).validate_python(plain)
 
 
 def usual(config: Config) -> str:
@@ -124,62 +134,42 @@ def usual(config: Config) -> str:
 def check(config: Config) -> None:
     """Raises ConfigError for a gate whose suite is not fit for it, UserError for a suite that is not there."""
     for name in config.names("gate"):
-        settings = cast(Settings, config.table("gate", name).settings)
-        _refuse_unfit(config, name, settings, suites.load(config.root, settings.suite))
+        opened(config, name)
 
 
-def _refuse_unfit(config: Config, name: str, settings: Settings, suite: Suite) -> None:
-    """Raises ConfigError for a suite that does not measure what is asked for, or whose cases are to be learned from."""
-    if suite.split == "train":
-        what = f"{config.path.name}: [gate.{name}] asks suite {suite.name}, whose cases are for training"
-        raise ConfigError(what, cure=f'name a suite with split = "holdout"; {suite.path.name} says "train"')
-    for metric in settings.metrics:
-        if metric not in suite.metrics:
-            what = f"{config.path.name}: [gate.{name}] asks for {metric}, which suite {suite.name} does not measure"
-            raise ConfigError(
-                what, cure=f"add it to metrics of {suite.path.name}, or {did_you_mean(metric, suite.metrics)}"
-            )
-
-
-def _trial(served: Parts, name: str, settings: Settings, suite: Suite, candidate: str, against: str) -> _Trial:
-    app = settings.app
-    released = releases.current(served.engine, app)
-    standing = find(served, candidate)
-    refuse_other_documents(served, app, standing)
-    present = incumbent_of(served, app, standing)
-    incumbent = find(served, against) if against else present
-    return _Trial(
-        name=name,
-        settings=settings,
-        suite=suite,
-        candidate=standing,
-        incumbent=incumbent,
-        released=released,
-        official=incumbent == present,
-        yardstick=yardstick(served, suite),
-        corpus=targets.corpus(served.engine),
-    )
-
-
-def _decided(served: Parts, trial: _Trial, watching: Watching) -> tuple[Report, Report | None, Decision]:
-    """Both reports and the decision, after as many cases as it takes."""
-    settings, began = trial.settings, time()
-    slices = sorted({tag for case in trial.suite.cases for tag in case.tags}) if settings.slices else []
-    order = tuple(case.id for case in sorted(trial.suite.cases, key=identity))
-    looks = settings.sequential and trial.incumbent is not None and independent(trial.suite.cases)
+def _decided(served: Parts, trial: Trial, watching: Watching) -> tuple[Decision, list[Report]]:
+    """The decision and the reports of the candidate and of the incumbent, after as many cases as it takes."""
+    settings, began, cases = trial.settings, time(), trial.suite.cases
+    slices = sorted(unseen.tags(trial.clean)) if settings.slices else []
+    order = tuple(case.id for case in sorted(cases, key=identity))
+    looks = settings.sequential and trial.incumbent is not None and independent(cases)
+    both = [variant for variant in (trial.candidate, trial.incumbent) if variant]
     steps: list[str] = []
     for limit in _limits(len(order), settings.step if looks else len(order)):
         complete = limit == len(order)
-        mine = _report(served, trial, trial.candidate, limit, watching)
-        theirs = _report(served, trial, trial.incumbent, limit, watching) if trial.incumbent else None
-        seen = [tag for tag in slices if complete or any(tag in row.tags for row in mine.rows)]
+        made = [_report(served, trial, variant, limit, watching) for variant in both]
         looking = Looking(order=order if looks else (), complete=complete)
-        measured = weigh(settings, trial.yardstick.metrics, mine, theirs, slices=seen, looking=looking)
-        if complete or _settled(settings, measured, every=len(seen) == len(slices)):
+        measured, every = _measured(served, trial, made, slices, looking)
+        if complete or _settled(settings, measured, every=every):
             break
-        steps += [report.id for report in (mine, theirs) if report and report.created >= began]
-    _forget(served.engine, steps)
-    return mine, theirs, gate.decide(settings, measured)
+        steps += [report.id for report in made if watching.run or report.created >= began]
+    _forget(served.engine, steps, watching.run)
+    lost = unseen.lost(cases, trial.clean) if settings.slices and trial.incumbent else ()
+    besides = (*unseen.reasons(trial.leaks, len(cases)), *lost)
+    return gate.decide(settings, measured, besides=besides), made
+
+
+def _measured(
+    served: Parts, trial: Trial, made: Sequence[Report], slices: Sequence[str], looking: Looking
+) -> tuple[Measured, bool]:
+    """What reports say, but for what leaked, and whether they have cases of all slices by now."""
+    settings, metrics = trial.settings, trial.yardstick.metrics
+    mine, *others = (clean(report, trial.leaks.cases) for report in made)
+    theirs = others[0] if others else None
+    seen = [tag for tag in slices if looking.complete or any(tag in row.tags for row in mine.rows)]
+    found = weigh(settings, metrics, mine, theirs, slices=seen, looking=looking)
+    measured = corrected(served, settings, found, metrics, (mine, theirs), complete=looking.complete)
+    return unseen.with_failures(measured, made[0]), len(seen) == len(slices)
 
 
 def _limits(cases: int, step: int) -> Iterator[int]:
@@ -203,14 +193,14 @@ def _settled(settings: Settings, measured: Measured, *, every: bool) -> bool:
     return gate.decide(settings, measured).outcome == "promote"
 
 
-def _report(served: Parts, trial: _Trial, variant: Variant, limit: int, watching: Watching) -> Report:
+def _report(served: Parts, trial: Trial, variant: Variant, limit: int, watching: Watching) -> Report:
     """The report of a variant; an earlier one where it cannot be made again, since the documents are read otherwise."""
     app, suite = trial.settings.app, trial.suite
     parts = as_variant(served, app, variant)
     if parts.variant(app).id == variant.id:
         wanted = Wanted(suite=suite.name, app=app, limit=0 if limit == len(suite.cases) else limit)
-        told, cancelled = watching.on_progress, watching.cancelled
-        report = evaluate(parts, wanted, metrics=trial.yardstick, on_progress=told, cancelled=cancelled)
+        told, cancelled, run = _named(trial, variant, watching), watching.cancelled, watching.run
+        report = evaluate(parts, wanted, metrics=trial.yardstick, on_progress=told, cancelled=cancelled, run=run)
         assert report.variant == variant.id
         if report.corpus != trial.corpus:
             raise ProjectError("the documents changed meanwhile", cure="run it again")
@@ -224,14 +214,24 @@ def _report(served: Parts, trial: _Trial, variant: Variant, limit: int, watching
     raise ProjectError(what, cure="restore them, run `gatewheel evals run` on it, and change them again")
 
 
-def _forget(engine: Engine, steps: list[str]) -> None:
-    """Reports of the first so many cases were made only to be looked at; those that were there before stay."""
+def _named(trial: Trial, variant: Variant, watching: Watching) -> Callable[[Progress], None] | None:
+    """Tells of progress by the part that a variant plays here, since both bear the name of the application."""
+    tell, part = watching.on_progress, "candidate" if variant == trial.candidate else "incumbent"
+    return tell and (lambda now: tell(replace(now, target=f"{part} {variant.id[:8]}")))
+
+
+def _forget(engine: Engine, steps: list[str], run: str) -> None:
+    """Reports of the first so many cases were made only to be looked at; those that were there before stay.
+
+    Of a run those go too that it made before it was killed.
+    """
     if steps:
+        made = delete(schema.reports).where(schema.reports.c.id.in_(steps))
         with engine.begin() as connection:
-            connection.execute(delete(schema.reports).where(schema.reports.c.id.in_(steps)))
+            connection.execute(made.where(schema.reports.c.run == run) if run else made)
 
 
-def _written(engine: Engine, judged: Judged, trial: _Trial, mine: Report, author: str) -> int:
+def _written(engine: Engine, judged: Judged, trial: Trial, author: str) -> int:
     """Write the decision into the history of releases; one that stands there already is not written twice."""
     reason = {
         "gate": judged.gate,
@@ -239,9 +239,10 @@ def _written(engine: Engine, judged: Judged, trial: _Trial, mine: Report, author
         "released": trial.released,
         "incumbent": judged.incumbent,
         "suite": judged.suite,
-        "suite_id": mine.suite_id,
-        "corpus": mine.corpus,
+        "suite_id": trial.yardstick.id,
+        "corpus": trial.corpus,
         "cases": judged.cases,
+        **trial.rests,
         "reports": list(judged.reports),
         "settings": trial.settings.model_dump(mode="json"),
         "reasons": [asdict(one) for one in judged.decision.reasons],

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from gatewheel.guard import sandbox
 from gatewheel.kernel import catalog
 from gatewheel.kernel import config as configuration
 from gatewheel.kernel.config import Table
@@ -40,6 +41,7 @@ class Finding:
 def examine(start: Path, *, measure: bool, say: Callable[[str], None]) -> Iterator[Finding]:
     """Look at the machine, then at the parts of the project that `start` lies in; without one, at the defaults."""
     yield from _machine()
+    yield _sandbox()
     trouble = None
     try:
         config = configuration.load(configuration.find(start))
@@ -83,6 +85,19 @@ def _machine() -> Iterator[Finding]:
     else:
         cure = "use a Python whose SQLite has FTS5, or PostgreSQL through [store] url"
         yield Finding(area="sqlite", state="wrong", what=f"SQLite {sqlite3.sqlite_version} lacks FTS5", cure=cure)
+
+
+def _sandbox() -> Finding:
+    try:
+        found = sandbox.walls()
+    except GatewheelError as error:  # only code that a model wrote needs it
+        return Finding(area="sandbox", state="absent", what=error.what, cure=error.cure)
+    missing = [wall.name for wall in found if not wall.stands]
+    what = f"{len(found) - len(missing)} walls around code that a model wrote"
+    if not missing:
+        return Finding(area="sandbox", state="ok", what=what)
+    what = f"{what}; not {', '.join(missing)}"
+    return Finding(area="sandbox", state="warning", what=what, cure="`gatewheel guard sandbox` says what raises them")
 
 
 def _encoder(parts: Parts) -> Iterator[Finding]:

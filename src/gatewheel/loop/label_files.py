@@ -22,7 +22,6 @@ from gatewheel.kernel.config import checked
 from gatewheel.kernel.errors import UserError, did_you_mean
 from gatewheel.kernel.nouns import Case
 from gatewheel.loop import labelling, targets
-from gatewheel.loop.labelling import Known
 
 SPELLED_OUT = 20  # ids of cases in a message
 Sides = Callable[[str], Mapping[str, Side]]
@@ -88,7 +87,14 @@ def take(engine: Engine, suite: str, path: Path, *, usual: Usual) -> int:
 
 
 def export(engine: Engine, root: Path, suite: str, path: Path) -> Exported:
-    """Write preferences: messages, chosen, rejected. Replaces the file.
+    """Write preferences: messages, chosen, rejected. Replaces the file. Raises UserError."""
+    lines, lost = preferences(engine, root, suite)
+    case_files.replace(path, "".join(lines).encode())
+    return Exported(written=len(lines), lost=lost)
+
+
+def preferences(engine: Engine, root: Path, suite: str) -> tuple[list[str], int]:
+    """Lines of JSON, and how many preferences are lost, being of cases that the suite no longer has.
 
     What most raters preferred counts; ties and pairs on which they are split are left out. Raises UserError.
     """
@@ -96,8 +102,10 @@ def export(engine: Engine, root: Path, suite: str, path: Path) -> Exported:
     lines: list[str] = []
     lost = 0
     for one in people.preferences(labelling.labels(engine, suite)):
-        case = _case(loaded, these, one.case)
-        chosen, rejected = (labelling.answer(engine, one.case, side) for side in (one.chosen, one.rejected))
+        asked = these.cases.get(one.case)
+        case = case_of(loaded, asked.id, asked.question) if asked else None
+        both = (one.chosen, one.rejected)
+        chosen, rejected = (labelling.answer(engine, one.case, side, repeat=one.repeat) for side in both)
         if case is None or chosen is None or rejected is None:
             lost += 1
             continue
@@ -105,8 +113,7 @@ def export(engine: Engine, root: Path, suite: str, path: Path) -> Exported:
         messages = [*turns, {"role": "user", "content": targets.alone(case)}]
         plain = {"messages": messages, "chosen": chosen.answer, "rejected": rejected.answer}
         lines.append(json.dumps(plain, ensure_ascii=False) + "\n")
-    case_files.replace(path, "".join(lines).encode())
-    return Exported(written=len(lines), lost=lost)
+    return lines, lost
 
 
 def _item(line: Line, usual: Usual, keys: Mapping[str, str], sides: Sides) -> tuple[Item, people.Better]:
@@ -136,8 +143,7 @@ def _side(named: str, option: str, key: str, sides: Sides) -> Side:
     return found
 
 
-def _case(suite: Suite, these: Known, key: str) -> Case | None:
-    """The case of a suite by what was put; None where it is no longer what was asked."""
-    asked = these.cases.get(key)
-    found = next((case for case in suite.cases if asked and case.id == asked.id), None)
-    return found if asked and found and found.question == asked.question else None
+def case_of(suite: Suite, id_: str, question: str) -> Case | None:
+    """The case of a suite by its id; None where it is no longer what was asked."""
+    found = next((case for case in suite.cases if case.id == id_), None)
+    return found if found and found.question == question else None

@@ -25,6 +25,8 @@ from gatewheel.loop import answers, reports
 from gatewheel.loop.answers import Key
 from gatewheel.loop.reports import LOOK_BACK, Kept
 
+TIMES = "#"  # between a case and the how-manieth time from 0 in the table, where it is not the first
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
@@ -77,7 +79,15 @@ def known(engine: Engine, suite: str) -> Known:
     return Known(kept=kept, cases=found, names=names)
 
 
-def sheet(engine: Engine, suite: str, rater: str, variants: Sequence[str], *, criteria: Sequence[str] = ()) -> Sheet:
+def sheet(
+    engine: Engine,
+    suite: str,
+    rater: str,
+    variants: Sequence[str],
+    *,
+    criteria: Sequence[str] = (),
+    repeats: bool = False,
+) -> Sheet:
     """What a rater is to label: pairs of two, or with criteria each answer of those of `variants`.
 
     They are named as a target, as the beginning of a variant's id or of a report's; the newest report counts. Cases
@@ -85,17 +95,27 @@ def sheet(engine: Engine, suite: str, rater: str, variants: Sequence[str], *, cr
     """
     rater = named(rater)
     these = known(engine, suite)
-    found = [report(these, text) for text in variants]
+    return sheet_of(engine, rater, [report(these, text) for text in variants], criteria=criteria, repeats=repeats)
+
+
+def sheet_of(
+    engine: Engine, rater: str, found: Sequence[Kept], *, criteria: Sequence[str] = (), repeats: bool = False
+) -> Sheet:
+    """The same of reports of one suite. With `repeats` each time that a case was asked is an item, else the first."""
+    rater = named(rater)
     if not found:
         raise UserError("no variant is named", cure="name one for a rubric, two to compare")
     if len(found) != 2 and not criteria:
         raise UserError(f"{len(found)} variants make no pair", cure="name two, or a rubric")
+    suite = found[0].report.suite
+    if other := next((one.report.suite for one in found if one.report.suite != suite), ""):
+        raise UserError(f"the reports are of different suites, {suite} and {other}", cure="name two of one suite")
     if criteria:
-        items = [Item(case=key, a=side) for one in found for key, side in sides(one).items()]
-        items = [item for item in items if answer(engine, item.case, item.a)]
+        items = [Item(case=at[0], a=side, repeat=at[1]) for one in found for at, side in _asked(one, repeats).items()]
+        items = [item for item in items if answer(engine, item.case, item.a, repeat=item.repeat)]
         alike = 0
     else:
-        items, alike = _pairs(engine, sides(found[0]), sides(found[1]))
+        items, alike = _pairs(engine, _asked(found[0], repeats), _asked(found[1], repeats))
     if not items:
         what = f"there is nothing to label: of {alike} cases both said the same" if alike else "nothing was answered"
         raise UserError(what, cure=f"name two that differ, or run `gatewheel evals run {suite}` for them")
@@ -108,9 +128,9 @@ def waiting(engine: Engine, of: Sheet) -> list[Blind]:
     return people.waiting(of.items, labels(engine, of.suite, rater=of.rater), rater=of.rater, criteria=of.criteria)
 
 
-def answer(engine: Engine, case: str, side: Side) -> Answer | None:
+def answer(engine: Engine, case: str, side: Side, *, repeat: int = 0) -> Answer | None:
     """What was said; None where that failed."""
-    return answers.get(engine, Key(variant=side.variant, corpus=side.corpus, case=case))
+    return answers.get(engine, Key(variant=side.variant, corpus=side.corpus, case=case, repeat=repeat))
 
 
 def give(engine: Engine, suite: str, *said: Label) -> list[str]:
@@ -181,16 +201,27 @@ def _ways(text: str) -> tuple[Callable[[Kept], bool], ...]:
     )
 
 
-def _pairs(engine: Engine, first: Mapping[str, Side], second: Mapping[str, Side]) -> tuple[list[Item], int]:
+_Answered = Mapping[tuple[str, int], Side]
+
+
+def _asked(kept: Kept, repeats: bool) -> _Answered:
+    """Who answered what was put, the how-manieth time."""
+    found = sides(kept)
+    times = [(kept.cases[row.case].key, row.repeat) for row in kept.report.rows if repeats or not row.repeat]
+    return {at: found[at[0]] for at in times}
+
+
+def _pairs(engine: Engine, first: _Answered, second: _Answered) -> tuple[list[Item], int]:
     items, alike = [], 0
-    for key in (key for key in first if key in second):
-        one, other = answer(engine, key, first[key]), answer(engine, key, second[key])
+    for at in (at for at in first if at in second):
+        key, repeat = at
+        one, other = (answer(engine, key, side[at], repeat=repeat) for side in (first, second))
         if one is None or other is None:
             continue
         if one.answer.split() == other.answer.split():
             alike += 1
         else:
-            items.append(people.pair(key, first[key], second[key]).item)
+            items.append(people.pair(key, first[at], second[at], repeat=repeat).item)
     return items, alike
 
 
@@ -201,7 +232,7 @@ def _row(suite: str, label: Label) -> dict[str, Any]:
         "id": people.identity(suite, label),
         "created": label.created or time.time(),
         "suite": suite,
-        "case": item.case,
+        "case": f"{item.case}{TIMES}{item.repeat}" if item.repeat else item.case,
         "rater": named(label.rater),
         "a": item.a.variant,
         "b": item.b.variant if item.b else "",
@@ -221,8 +252,10 @@ def _write(engine: Engine, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _label(row: Any) -> Label:
+    case, _, repeat = row.case.partition(TIMES)
+    second = Side(row.b, row.b_corpus) if row.b else None
     return Label(
-        item=Item(case=row.case, a=Side(row.a, row.a_corpus), b=Side(row.b, row.b_corpus) if row.b else None),
+        item=Item(case=case, a=Side(row.a, row.a_corpus), b=second, repeat=int(repeat or 0)),
         rater=row.rater,
         better=row.better,
         scores=row.scores,

@@ -77,6 +77,17 @@ def promote(parts: Parts, name: str, named: str, *, override: str = "", author: 
         return releases.promote(parts.engine, name, variant.id, gates=gates, override=override, author=author)
 
 
+def refused(served: Parts, name: str, named: str) -> str:
+    """Why `promote` would not release a variant now, in words; empty where it would. `served` are parts as served."""
+    try:
+        variant = find(served, named)
+        refuse_other_documents(served, name, variant)
+        releases.passes(releases.history(served.engine), name, variant.id, _present(served, name, variant))
+    except UserError as error:
+        return error.what
+    return ""
+
+
 def propose(parts: Parts, name: str, named: str, *, text: str = "", author: str = "") -> Release:
     """Ask for a variant to be released. Raises UserError, ProjectError when it cannot be made again."""
     with as_served(parts) as served:
@@ -101,17 +112,25 @@ def incumbent_of(served: Parts, name: str, candidate: Variant) -> Variant | None
 
 
 def _present(served: Parts, name: str, variant: Variant) -> dict[str, dict[str, Any]]:
-    """What the decision of each gate has to have been about, as loop/gating.py writes it down."""
+    """What the decision of each gate has to have been about, as loop/gating.py writes it down.
+
+    Raises UserError where a judge that a gate counts is not admitted any more.
+    """
     from gatewheel.data import suites
+    from gatewheel.loop import correcting, leaks, unseen
     from gatewheel.loop.evaluate import scored_by
     from gatewheel.loop.targets import corpus
 
     incumbent, now, made = incumbent_of(served, name, variant), corpus(served.engine), {}
     for gate in gates_of(served.config, name):
         settings: Any = served.config.table("gate", gate).settings
+        suite = suites.load(served.config.root, settings.suite)
+        correcting.refuse_unfit(served, settings)
         made[gate] = {
+            **unseen.state(leaks.of_cases(served, suite.name, suite.cases)),
+            **correcting.rests(served, settings, [variant.id, *([incumbent.id] if incumbent else [])]),
             "settings": settings.model_dump(mode="json"),
-            "suite_id": scored_by(served, suites.load(served.config.root, settings.suite)),
+            "suite_id": scored_by(served, suite),
             "corpus": now,
             "incumbent": incumbent.id if incumbent else "",
         }

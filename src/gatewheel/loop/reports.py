@@ -96,13 +96,21 @@ def recent(engine: Engine, *, limit: int = 20, suite: str = "", suite_id: str = 
 
 def get(engine: Engine, prefix: str) -> Kept:
     """A report by the beginning of its id. Raises UserError when there is none or more than one."""
-    query = select(reports).where(reports.c.id.startswith(prefix, autoescape=True)).limit(5)
+    id_ = whole(engine, prefix)
     with engine.connect() as connection:
-        found = connection.execute(query).all() if prefix else []
+        return _kept(connection.execute(select(reports).where(reports.c.id == id_)).one())
+
+
+def whole(engine: Engine, prefix: str) -> str:
+    """The id of a report by its beginning, without reading its scores. Raises UserError as `get`."""
+    query = select(reports.c.id).where(reports.c.id.startswith(prefix, autoescape=True)).limit(5)
+    with engine.connect() as connection:
+        found = list(connection.execute(query).scalars()) if prefix else []
     if len(found) != 1:
         what = f"no report '{prefix}'" if not found else f"'{prefix}' begins {len(found)} reports"
         raise UserError(what, cure=did_you_mean(prefix, [kept.report.id[:12] for kept in recent(engine, limit=5)]))
-    return _kept(found[0])
+    only: str = found[0]
+    return only
 
 
 def find(engine: Engine, text: str) -> Kept:

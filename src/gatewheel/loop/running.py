@@ -18,6 +18,7 @@ from gatewheel.kernel.errors import GatewheelError, UserError
 
 if TYPE_CHECKING:
     from gatewheel.loop.evaluate import Wanted
+    from gatewheel.loop.gating import Asked
     from gatewheel.loop.project import Project
 
 WORKER = "gatewheel.loop.worker"
@@ -47,6 +48,14 @@ def evaluate(project: Project, wanted: Sequence[Wanted], *, on_progress: Watch |
     """
     settings = {"wanted": [asdict(one) for one in wanted]}
     return watch(project, _queue(project, "evaluate", settings), on_progress=on_progress)
+
+
+def gate(project: Project, asked: Asked, *, on_progress: Watch | None = None) -> dict[str, Any]:
+    """Let a gate decide as a Run and return its result, which `gating.judged_of` reads.
+
+    Raises Cancelled on Ctrl-C; UserError as the work itself does.
+    """
+    return watch(project, _queue(project, "gate", asdict(asked)), on_progress=on_progress)
 
 
 def watch(project: Project, id_: str, *, on_progress: Watch | None = None) -> dict[str, Any]:
@@ -81,6 +90,10 @@ class Background:
     def evaluate(self, wanted: Sequence[Wanted]) -> str:
         """Queue an evaluation and return its run."""
         return self._taken(_queue(self._project, "evaluate", {"wanted": [asdict(one) for one in wanted]}))
+
+    def gate(self, asked: Asked) -> str:
+        """Queue the question to a gate and return its run."""
+        return self._taken(_queue(self._project, "gate", asdict(asked)))
 
     def resume(self, id_: str) -> None:
         """Queue a run again that was cancelled, interrupted or failed. Raises UserError for any other."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+from gatewheel.kernel.errors import ConfigError
 from gatewheel.kernel.nouns import Answer, Case, Scored, Usage
-from gatewheel.kernel.ports import Metric
+from gatewheel.kernel.ports import Metric, OfRepeats
 from gatewheel.loop.answers import storable
 from gatewheel.loop.asking import Reply
 from gatewheel.loop.recording import told
+from gatewheel.loop.targets import Target
 
 Values = tuple[float, ...] | None
 NOTHING = Answer(
@@ -69,6 +72,29 @@ class Scorer:
         if not all(map(math.isfinite, numbers)):
             return None, f"gave {numbers[0] if len(numbers) == 1 else numbers}, which is no finite number"
         return numbers, ""
+
+
+def check_repeats(metrics: Mapping[str, Metric], target: Target, times: int) -> None:
+    """Raises ConfigError for a metric that needs more answers to a case than there will be."""
+    for name, metric in metrics.items():
+        if isinstance(metric, OfRepeats) and metric.repeats > times:
+            what = f"metric {name} needs {metric.repeats} answers to each case, and {target.name} gives {times}"
+            cure = f"repeat = {metric.repeats} in the suite, or --repeat {metric.repeats}"
+            raise ConfigError(what, cure=cure if target.sampled else f"set a temperature, or nothing varies; {cure}")
+
+
+def together(rows: Sequence[Scored], metrics: Mapping[str, Metric]) -> tuple[Scored, ...]:
+    """The rows, with one number for all repeats of a case where a metric makes it of them."""
+    made = list(rows)
+    for name, metric in metrics.items():
+        if not isinstance(metric, OfRepeats):
+            continue
+        every: dict[str, list[float]] = {}
+        for row in rows:
+            every.setdefault(row.case, []).extend(row.values[name] or ())
+        whole = {case: (metric.together(each),) for case, each in every.items() if len(each) >= metric.repeats}
+        made = [replace(row, values={**row.values, name: whole.get(row.case)}) for row in made]
+    return tuple(made)
 
 
 def _worst(metric: Metric, of_nothing: tuple[float, ...]) -> Values:

@@ -18,7 +18,8 @@ def open_for_serving(project: Project) -> Project:
     config = shared(project.config)
     if config is project.config:
         return project
-    return Project(config, say=project.parts.say, caller=project.caller)
+    parts = Parts(config, say=project.parts.say, written=project.parts.written)
+    return Project(config, parts=parts, caller=project.caller)
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def as_served(parts: Parts) -> Iterator[Parts]:
     if config is parts.config:
         yield parts
         return
-    served = Parts(config, say=parts.say)
+    served = Parts(config, say=parts.say, written=parts.written)
     try:
         yield served
     finally:

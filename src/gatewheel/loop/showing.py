@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from gatewheel.kernel.nouns import Report
+from gatewheel.loop import leaks as leaking
 from gatewheel.loop import reports
 from gatewheel.loop.columns import tags_in
 from gatewheel.loop.comparing import Comparison, Figure, Flip, Metrics, Row, figures
-from gatewheel.loop.evaluated import CaseRow, Difference, Flipped, Measured, ReportCompare, ReportShow
+from gatewheel.loop.evaluated import (
+    CaseRow,
+    Difference,
+    Flipped,
+    Leaked,
+    LeakRow,
+    Measured,
+    ReportCompare,
+    ReportShow,
+    WithoutLeaks,
+)
+from gatewheel.loop.leaks import Leaks
 from gatewheel.loop.reports import Kept, head
+from gatewheel.loop.without import Without, without
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
-def shown(engine: Engine, kept: Kept, metrics: Metrics) -> ReportShow:
-    """A report with its figures, those of its slices, and its rows."""
+def shown(engine: Engine, kept: Kept, metrics: Metrics, *, leaks: Leaks = leaking.NONE) -> ReportShow:
+    """A report with its figures, those of its slices, and its rows; with what leaked into it, also without that."""
     report = kept.report
     tags = tags_in(report)
     return ReportShow(
@@ -25,6 +40,8 @@ def shown(engine: Engine, kept: Kept, metrics: Metrics) -> ReportShow:
         metrics=[measured(one) for one in figures(report, metrics)],
         slices=[measured(one, tag) for tag in tags for one in figures(report, metrics, tag=tag) if one.n],
         rows=_rows(engine, kept),
+        leaks=leaked(leaks),
+        without=without_leaks(report, metrics, leaks.cases),
     )
 
 
@@ -38,11 +55,25 @@ def measured(figure: Figure, tag: str = "") -> Measured:
         low=_finite(figure.interval.low) if figure.n else None,
         high=_finite(figure.interval.high) if figure.n else None,
         cases=figure.n,
+        judged=figure.judged,
     )
 
 
-def comparison(a: Kept, b: Kept, found: Comparison, flips: Sequence[Flipped], *, margin: float) -> ReportCompare:
-    """Two reports side by side."""
+def leaked(leaks: Leaks) -> Leaked:
+    """What leaked, as it is told."""
+    return Leaked(
+        cases=len(leaks.cases),
+        sources=list(leaks.sources),
+        unread=[one.reason for one in leaks.unread],
+        vectors=leaks.vectors,
+        hits=[LeakRow(**asdict(hit)) for hit in leaks.hits],
+    )
+
+
+def comparison(
+    a: Kept, b: Kept, found: Comparison, flips: Sequence[Flipped], *, margin: float, leaks: Leaks = leaking.NONE
+) -> ReportCompare:
+    """Two reports side by side, with what leaked into them."""
     return ReportCompare(
         a=head(a),
         b=head(b),
@@ -51,6 +82,8 @@ def comparison(a: Kept, b: Kept, found: Comparison, flips: Sequence[Flipped], *,
         metrics=[_difference(row) for row in found.rows],
         slices=[_difference(row) for row in found.slices],
         flips=list(flips),
+        leaks=leaked(leaks),
+        without=[_difference(row) for row in found.without],
     )
 
 
@@ -92,6 +125,23 @@ def _said(engine: Engine, kept: Kept, case: str, repeat: int = 0) -> str | None:
     return found.answer if found else None
 
 
+def without_leaks(report: Report, metrics: Metrics, hits: Collection[str]) -> list[WithoutLeaks]:
+    """The metrics of a report with and without the cases `hits`; none where nothing was hit."""
+    return [_without(one) for one in without(report, metrics, hits)]
+
+
+def _without(one: Without) -> WithoutLeaks:
+    return WithoutLeaks(
+        metric=one.every.metric,
+        every=measured(one.every),
+        rest=measured(one.rest),
+        hits=one.hits,
+        difference=_finite(one.difference),
+        low=_finite(one.interval.low),
+        high=_finite(one.interval.high),
+    )
+
+
 def _difference(row: Row) -> Difference:
     paired = row.paired
     return Difference(
@@ -113,6 +163,7 @@ def _difference(row: Row) -> Difference:
         clusters=paired.clusters,
         verdict=row.verdict.word,
         cases_needed=row.verdict.cases_needed,
+        judged=row.b.judged,
     )
 
 

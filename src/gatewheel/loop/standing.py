@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gatewheel.loop.compose import Parts
-from gatewheel.loop.releasing import gates_of
+from gatewheel.loop.releasing import gates_of, refused
 from gatewheel.loop.serving import as_served
 from gatewheel.ops import releases
 from gatewheel.ops.releases import Release
@@ -17,8 +17,8 @@ class Candidate:
     """A variant that was judged against the present release or proposed since it was made, or that is the file's.
 
     `proposed` is the newest row that asks for it, `decisions` the newest one of each gate against what answers now.
-    `passed` says that every gate of the application let it pass. `app` is the [app.*] that says it now, if one does.
-    `left` is the newest roll back from it.
+    `passed` says that every gate of the application let it pass, `refused` why it would not be released all the same.
+    `app` is the [app.*] that says it now, if one does. `left` is the newest roll back from it.
     """
 
     variant: str
@@ -27,6 +27,7 @@ class Candidate:
     decisions: tuple[Release, ...]
     passed: bool
     left: Release | None
+    refused: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +51,16 @@ def standings(parts: Parts) -> list[Standing]:
     rows = releases.history(parts.engine)
     with as_served(parts) as served:
         files = {name: served.variant(name).id for name in parts.config.names("app")}
-    return [_standing(parts, name, files, [row for row in rows if row.app == name]) for name in sorted(files)]
+        found = [_standing(parts, name, files, [row for row in rows if row.app == name]) for name in sorted(files)]
+        return [replace(one, candidates=_told(served, one)) for one in found]
+
+
+def _told(served: Parts, one: Standing) -> tuple[Candidate, ...]:
+    """Candidates with what has become of their pass: it holds for what it was said of, and that may have changed."""
+    return tuple(
+        replace(each, refused=refused(served, one.app, each.variant)) if each.passed else each
+        for each in one.candidates
+    )
 
 
 def _standing(parts: Parts, name: str, files: dict[str, str], rows: Sequence[Release]) -> Standing:

@@ -91,12 +91,16 @@ def model(parts: Parts, name: str, suite: Suite) -> Target:
         "prompt": hashlib.sha256(text.encode("utf-8")).hexdigest(),
         "max_tokens": suite.max_tokens,
     }
+    if suite.temperature:
+        recipe["temperature"] = suite.temperature
     variant = Variant(id=digest(recipe), recipe=recipe)
     variants.keep(parts.engine, parts.objects, variant, prompt=text)
 
     def ask(case: Case, repeat: int, on_text: OnText) -> Answer:
         recorder = Recorder()
-        decoding = Decoding(max_tokens=suite.max_tokens, seed=repeat, schema=schema_of(case))
+        decoding = Decoding(
+            max_tokens=suite.max_tokens, temperature=suite.temperature, seed=repeat, schema=schema_of(case)
+        )
         asked = [*shown, *case.history, Message(role="user", content=alone(case))]
         said = engine.chat(asked, decoding=decoding, on_text=on_text)
         return Answer(
@@ -112,7 +116,14 @@ def model(parts: Parts, name: str, suite: Suite) -> Target:
             draft=said.text,
         )
 
-    return Target(name=f"model {name}", variant=variant.id, corpus="", parallel=engine.parallel, sampled=False, ask=ask)
+    return Target(
+        name=f"model {name}",
+        variant=variant.id,
+        corpus="",
+        parallel=engine.parallel,
+        sampled=suite.temperature > 0,
+        ask=ask,
+    )
 
 
 def corpus(engine: Engine) -> str:

@@ -102,6 +102,7 @@ def finding(
         bounds=bounds,
         binary=is_binary(metric, before, after),
         level=1 - 2 * alpha,
+        tested=False,
     )
     sign = 1.0 if metric.better == "higher" else -1.0
     low, high = sorted((sign * paired.interval.low + 0.0, sign * paired.interval.high + 0.0))  # no -0.0

@@ -89,8 +89,16 @@ def _evaluate(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, A
     return {"reports": [report.id for report in made]}
 
 
+def _gate(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, Any]:
+    from gatewheel.loop.gating import Watching, judge
+
+    said = {key: settings[key] for key in ("against", "author")}
+    watching = Watching(on_progress=note, run=settings["run"])
+    return asdict(judge(parts, settings["candidate"], name=settings["gate"], watching=watching, **said))
+
+
 Work = Callable[[Parts, dict[str, Any], Note], dict[str, Any]]
-WORK: dict[str, Work] = {"ingest": _ingest, "evaluate": _evaluate}
+WORK: dict[str, Work] = {"ingest": _ingest, "evaluate": _evaluate, "gate": _gate}
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

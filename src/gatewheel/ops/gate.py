@@ -15,8 +15,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from gatewheel.ops.gate_words import counted, plain, signed
+
 Outcome = Literal["promote", "reject", "inconclusive"]
-Rule = Literal["better", "not worse", "slice", "floor", "ceiling", "answered", "changed"]
+Rule = Literal["better", "not worse", "slice", "floor", "ceiling", "answered", "changed", "unseen"]
 POWER = 0.8  # how often the cases that are asked for settle it
 ABSTAINING = ("abstention", "false-refusal")  # the metrics that see it when cases are abstained from
 FAR = 1_000_000  # cases beyond which nothing useful is said
@@ -82,6 +84,7 @@ class Finding:
     cases: int
     shown: bool | None
     dropped: int = 0
+    note: str = ""  # how a judge's figures were corrected
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +96,7 @@ class Figure:
     high: float = math.inf
     cases: int = 0  # with a value
     of: int = 0  # that could have one; 0 is not known
+    note: str = ""  # how a judge's figure was corrected
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +113,7 @@ class Measured:
     incumbent_unanswered: int = 0
     incumbent_error: str = ""
     silent: Sequence[Demand] = ()  # on slices where the metric has no value of either
+    withheld: Mapping[str, tuple[Outcome, str]] = field(default_factory=dict)  # metrics that do not count, and why
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,9 +178,12 @@ def shown(demand: Demand, low: float, high: float) -> bool | None:
     return False if high < demand.by or (high == demand.by and better) else None
 
 
-def decide(settings: Settings, measured: Measured) -> Decision:
-    """Promote, reject or inconclusive, with a reason for each rule. Pure: the same measurements, the same decision."""
-    reasons = tuple(_reasons(settings, measured))
+def decide(settings: Settings, measured: Measured | None, *, besides: Iterable[Reason] = ()) -> Decision:
+    """Promote, reject or inconclusive, with a reason for each rule and those that are known `besides`. Pure.
+
+    `measured` is None where what is known besides decides alone.
+    """
+    reasons = (*besides, *(_reasons(settings, measured) if measured else ()))
     outcomes = {reason.outcome for reason in reasons}
     outcome: Outcome = "reject" if "reject" in outcomes else "inconclusive" if "inconclusive" in outcomes else "promote"
     return Decision(outcome=outcome, reasons=reasons)
@@ -191,7 +199,7 @@ def _reasons(settings: Settings, measured: Measured) -> Iterator[Reason]:
         yield Reason(rule="answered", metric="", slice="", outcome="reject", text=text)
     if measured.incumbent_unanswered:
         first = f" The first: {measured.incumbent_error}" if measured.incumbent_error else ""
-        count = _cases(measured.incumbent_unanswered)
+        count = counted(measured.incumbent_unanswered)
         text = f"{count} of the incumbent got no answer or no score; run it again.{first}"
         yield Reason(rule="answered", metric="", slice="", outcome="inconclusive", text=text)
     for demand in demands(settings, measured.slices):
@@ -202,9 +210,9 @@ def _reasons(settings: Settings, measured: Measured) -> Iterator[Reason]:
             text = f"{metric} was compared on no slice: none of the tags of the suite has a case to which it applies."
             yield Reason(rule="slice", metric=metric, slice="", outcome="inconclusive", text=text)
     for metric, floor in settings.floors.items():
-        yield _limited(settings, "floor", metric, floor, measured.figures.get(metric))
+        yield _limited(settings, "floor", metric, floor, measured)
     for metric, ceiling in settings.ceilings.items():
-        yield _limited(settings, "ceiling", metric, ceiling, measured.figures.get(metric))
+        yield _limited(settings, "ceiling", metric, ceiling, measured)
 
 
 def _compared(demand: Demand, measured: Measured, alpha: float) -> Reason:
@@ -212,11 +220,13 @@ def _compared(demand: Demand, measured: Measured, alpha: float) -> Reason:
         return Reason(rule=demand.rule, metric=demand.metric, slice=demand.slice, outcome=outcome, text=text)
 
     name = f"{demand.metric} on '{demand.slice}'" if demand.slice else demand.metric
+    if demand.metric in measured.withheld:
+        return reason(*measured.withheld[demand.metric])
     figure = measured.figures.get(demand.metric)
     if figure is None or figure.value is None or math.isnan(figure.value):
         return reason("reject", f"{name} was not measured, and what is not measured does not pass.")
     if measured.findings is None:
-        return reason("promote", f"{name} is {_plain(figure.value)}; nothing is released yet to compare it with.")
+        return reason("promote", f"{name} is {plain(figure.value)}; nothing is released yet to compare it with.")
     if demand in measured.silent:
         return reason("promote", f"{name}: it applies to no case of either there, so this rule is skipped.")
     found = next((one for one in measured.findings if one.demand == demand), None)
@@ -227,14 +237,16 @@ def _compared(demand: Demand, measured: Measured, alpha: float) -> Reason:
 
 def _judged(found: Finding, name: str, alpha: float) -> tuple[Outcome, str]:
     by = found.demand.by
-    moved = f"better by {_plain(found.gain)}" if found.gain > 0 else f"worse by {_plain(-found.gain)}"
+    moved = f"better by {plain(found.gain)}" if found.gain > 0 else f"worse by {plain(-found.gain)}"
     moved = moved if found.gain else "the same"
-    between = f" ({_signed(found.low)} to {_signed(found.high)})" if math.isfinite(found.high - found.low) else ""
-    told = f"{name}: {_plain(found.incumbent)} → {_plain(found.candidate)}, {moved}{between}"
-    asked = f"better by more than {_plain(by)}" if found.demand.rule == "better" else f"at most {_plain(-by)} worse"
-    cases = _cases(found.cases)
+    between = f" ({signed(found.low)} to {signed(found.high)})" if math.isfinite(found.high - found.low) else ""
+    told = f"{name}: {plain(found.incumbent)} → {plain(found.candidate)}, {moved}{between}{found.note}"
+    asked = f"better by more than {plain(by)}" if found.demand.rule == "better" else f"at most {plain(-by)} worse"
+    cases = counted(found.cases)
     if found.dropped and found.shown is not False:
-        lost = f"The candidate has no value on {_cases(found.dropped)} where the incumbent has one, as when it abstains"
+        lost = (
+            f"The candidate has no value on {counted(found.dropped)} where the incumbent has one, as when it abstains"
+        )
         return "inconclusive", f"{told}. Asked: {asked}. {lost}; so {cases} do not settle it."
     if found.shown is None:
         more = cases_needed(found, alpha=alpha)
@@ -267,34 +279,22 @@ def _rounded(cases: float) -> int:
 
 
 def _limited(
-    settings: Settings, rule: Literal["floor", "ceiling"], metric: str, limit: float, figure: Figure | None
+    settings: Settings, rule: Literal["floor", "ceiling"], metric: str, limit: float, measured: Measured
 ) -> Reason:
     outcome: Outcome = "reject"
-    asked = f"at {'least' if rule == 'floor' else 'most'} {_plain(limit)} is asked"
-    if figure is None or figure.value is None or math.isnan(figure.value):
+    figure = measured.figures.get(metric)
+    asked = f"at {'least' if rule == 'floor' else 'most'} {plain(limit)} is asked"
+    if metric in measured.withheld:
+        outcome, text = measured.withheld[metric]
+    elif figure is None or figure.value is None or math.isnan(figure.value):
         text = f"{metric} was not measured, and {asked}. What is not measured does not pass."
     else:
         holds = figure.value >= limit if rule == "floor" else figure.value <= limit
-        between = f" ({_plain(figure.low)} to {_plain(figure.high)})" if math.isfinite(figure.high - figure.low) else ""
-        over = f" over {figure.cases} of {_cases(figure.of)}" if figure.of else ""
-        text = f"{metric} is {_plain(figure.value)}{between}{over}; {asked}."
+        between = f" ({plain(figure.low)} to {plain(figure.high)})" if math.isfinite(figure.high - figure.low) else ""
+        over = f" over {figure.cases} of {counted(figure.of)}" if figure.of else ""
+        text = f"{metric} is {plain(figure.value)}{between}{over}{figure.note}; {asked}."
         if not holds or 2 * figure.cases >= figure.of or set(ABSTAINING) & set(settings.metrics):
             outcome = "promote" if holds else "reject"
         else:
             text += f" Fewer than half do not pass, unless the gate also has a rule on {' or '.join(ABSTAINING)}."
     return Reason(rule=rule, metric=metric, slice="", outcome=outcome, text=text)
-
-
-def _cases(number: int) -> str:
-    return "1 case" if number == 1 else f"{number} cases"
-
-
-def _plain(value: float) -> str:
-    """Three leading digits: 0.0571, 12.3, 1,230."""
-    value += 0.0  # no -0.0
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return text.replace("-", "−")
-
-
-def _signed(value: float) -> str:
-    return f"+{_plain(value)}" if value > 0 else _plain(value)

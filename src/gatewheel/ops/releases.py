@@ -31,6 +31,8 @@ CHANGED = {
     "suite_id": "suite {suite}, its metrics or what judges by them were",
     "corpus": "the documents were",
     "incumbent": "what answers without a release was",
+    "left_out": "what leaked into suite {suite}",
+    "judges": "the measurement of a judge of [gate.{gate}], or people's grades of these answers,",
 }
 TRIES = 50  # two who write at once take turns; this many others in a row do not happen
 
@@ -102,14 +104,20 @@ def promote(
         _refuse_released(rows, app, variant)
         if override.strip():
             return _draft(app, "promote", variant, {"override": override.strip()}, author)
-        passed = [_passed(rows, app, variant, gate) for gate in present]
-        for row in passed:
-            _refuse_stale(row, present[row.reason["gate"]])
-        if not passed:
-            raise UserError(f"no gate is set for [app.{app}], so nothing let {variant[:12]} pass", cure=NO_GATE)
+        passed = passes(rows, app, variant, present)
         return _draft(app, "promote", variant, {"decisions": [row.number for row in passed]}, author)
 
     return _append(engine, draft)
+
+
+def passes(rows: Sequence[Release], app: str, variant: str, present: Mapping[str, Mapping[str, Any]]) -> list[Release]:
+    """The decisions of gates by which `promote` would release a variant. Raises UserError where it would not."""
+    passed = [_passed(rows, app, variant, gate) for gate in present]
+    for row in passed:
+        _refuse_stale(row, present[row.reason["gate"]])
+    if not passed:
+        raise UserError(f"no gate is set for [app.{app}], so nothing let {variant[:12]} pass", cure=NO_GATE)
+    return passed
 
 
 def rollback(engine: Engine, app: str, *, text: str = "", author: str = "") -> Release:

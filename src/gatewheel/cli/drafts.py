@@ -1,0 +1,205 @@
+"""`gatewheel evals generate|accept`: cases drafted from the project's documents, and a person's word on each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from gatewheel.cli import render
+from gatewheel.kernel.errors import Cancelled, UserError
+
+if TYPE_CHECKING:
+    from gatewheel.kernel.nouns import Case
+    from gatewheel.loop.drafting import Progress
+    from gatewheel.loop.project import Project
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DraftRow:
+    """A draft: its question, the sentence that answers it, and where that stands."""
+
+    id: str
+    question: str
+    reference: str
+    source: str
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DraftList:
+    """`gatewheel evals generate`: the drafts `made` now, and how many `waiting` there are in the file."""
+
+    suite: str
+    path: str
+    made: list[DraftRow]
+    waiting: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DraftsJudged:
+    """`gatewheel evals accept`: what was said of how many drafts; `cases` are those of the suite, null without one."""
+
+    suite: str
+    accepted: int
+    refused: int
+    waiting: list[DraftRow]
+    cases: int | None
+
+
+@click.command()
+@click.argument("suite")
+@click.option("-n", "--count", default=20, show_default=True, type=click.IntRange(1, 10_000), help="Drafts to make.")
+@click.option("--model", default="chat", show_default=True, metavar="NAME", help="The [model.*] that asks.")
+@click.option("--seed", default=0, show_default=True, help="Another one begins at other passages.")
+@render.json_option
+@click.pass_context
+def generate(context: click.Context, /, suite: str, count: int, model: str, seed: int, as_json: bool) -> None:
+    """Draft cases for SUITE from the documents: question, answer, and where it stands.
+
+    Kept are drafts whose question finds its sentence again. They wait in suites/SUITE.drafts.jsonl for `evals accept`.
+    Ctrl-C keeps what was drafted, and the same command goes on from there.
+    """
+    from gatewheel.cli import progress
+    from gatewheel.data import drafts
+    from gatewheel.loop import drafting
+
+    with render.project(context) as project:
+        root = project.config.root
+        path = drafts.path_of(root, suite)
+        before = {case.id for case in drafts.read(root, suite)}
+        wanted = drafting.Wanted(suite=suite, count=count, model=model, seed=seed)
+        try:
+            with progress.evaluation_bar(as_json) as show:
+                drafting.draft(project.parts, wanted, on_progress=lambda now: show(_counts(now)))
+        except KeyboardInterrupt:
+            kept = len(drafts.read(root, suite)) - len(before)
+            told = f"stopped; {kept} drafts stay, and the same command goes on from there"
+            raise Cancelled(told) from None
+        made = [_row(case) for case in drafts.read(root, suite) if case.id not in before]
+        waiting = len(drafts.waiting(root, suite))
+    if as_json:
+        render.emit(DraftList(suite=suite, path=str(path), made=made, waiting=waiting))
+        return
+    for row in made:
+        _show(row)
+    if len(made) < count:
+        render.say(f"no passage is left to draft from: {len(made)} of {count}")
+    render.tell(f"{waiting} drafts wait: gatewheel evals accept {suite}")
+
+
+@click.command()
+@click.argument("suite")
+@click.option("--all", "every", is_flag=True, help="Accept all that wait. A model wrote them: better read them.")
+@click.option("--id", "ids", multiple=True, metavar="ID", help="Accept this one, by the beginning of its id.")
+@click.option("--refuse", multiple=True, metavar="ID", help="Refuse this one: it is not drafted again.")
+@render.json_option
+@click.pass_context
+def accept(
+    context: click.Context, /, suite: str, every: bool, ids: tuple[str, ...], refuse: tuple[str, ...], as_json: bool
+) -> None:
+    """Take drafts into SUITE, one key each: a accept, e edit, r refuse, s skip, q quit.
+
+    Each is kept at once. Without a terminal name them by --id and --refuse, or list them with --json.
+    """
+    from gatewheel.data import drafts
+
+    with render.project(context) as project:
+        root = project.config.root
+        waiting = drafts.waiting(root, suite)
+        _refuse(project, suite, drafts.find(root, suite, refuse))
+        taken = waiting if every else drafts.find(root, suite, ids)
+        cases = _take(project, suite, taken)
+        accepted, refused = len(taken), len(refuse)
+        if not (every or ids or refuse or as_json):
+            accepted, refused, cases = _one_by_one(project, suite, waiting)
+        left = [_row(case) for case in drafts.waiting(root, suite)]
+    shape = DraftsJudged(suite=suite, accepted=accepted, refused=refused, waiting=left, cases=cases)
+    if as_json:
+        render.emit(shape)
+        return
+    told = f"; suite {suite} has {cases} cases" if cases is not None else ""
+    render.tell(f"{accepted} accepted, {refused} refused, {len(left)} wait{told}.")
+
+
+COMMANDS = (generate, accept)
+
+
+def _one_by_one(project: Project, suite: str, waiting: Sequence[Case]) -> tuple[int, int, int | None]:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UserError("drafts are read at a terminal", cure="use one, or name them: --id …, --refuse …, --all")
+    accepted, refused, cases = 0, 0, None
+    for at, draft in enumerate(waiting):
+        _show(_row(draft))
+        key = _key(f"{at + 1} of {len(waiting)}  [a]ccept [e]dit [r]efuse [s]kip [q]uit ")
+        if key == "q":
+            break
+        if key == "a":
+            cases, accepted = _take(project, suite, [draft]), accepted + 1
+        elif key == "e":
+            question = click.prompt("question", default=draft.question, err=True)
+            reference = click.prompt("answer", default=draft.references[0], err=True)
+            cases = _take(project, suite, [draft], question=question, reference=reference)
+            accepted += 1
+        elif key == "r":
+            _refuse(project, suite, [draft])
+            refused += 1
+    return accepted, refused, cases
+
+
+def _key(prompt: str) -> str:
+    while True:
+        click.echo(prompt, nl=False, err=True)
+        key = click.getchar().lower()
+        click.echo(key if key.isprintable() else "", err=True)
+        if key in ("a", "e", "r", "s", "q"):
+            return key
+
+
+def _take(
+    project: Project, suite: str, taken: Sequence[Case], *, question: str = "", reference: str = ""
+) -> int | None:
+    """Into the suite first: what is stopped in between is a draft that still waits, and is known when taken again."""
+    from gatewheel.data import collecting, drafts
+
+    if not taken:
+        return None
+    root, engine = project.config.root, project.parts.engine
+    cases = [drafts.as_case(draft, question=question, reference=reference) for draft in taken]
+    done = collecting.take(root, engine, cases, name=suite, split=None, encoder=project.parts.encoder)
+    drafts.judge(root, suite, [draft.id for draft in taken], "accepted")
+    return done.cases
+
+
+def _refuse(project: Project, suite: str, refused: Sequence[Case]) -> None:
+    from gatewheel.data import drafts
+
+    if refused:
+        drafts.judge(project.config.root, suite, [draft.id for draft in refused], "refused")
+
+
+def _row(draft: Case) -> DraftRow:
+    start, end = draft.meta.get("span", (0, 0))
+    return DraftRow(
+        id=draft.id,
+        question=draft.question,
+        reference=draft.references[0] if draft.references else "",
+        source=draft.sources[0] if draft.sources else "",
+        span=(start, end),
+    )
+
+
+def _show(row: DraftRow) -> None:
+    render.tell(f"\n{row.question}", bold=True)
+    render.tell(f"  {row.reference}")
+    render.tell(f"  {render.place(row.source, row.span, None)}  {row.id[:8]}", dim=True)
+
+
+def _counts(now: Progress) -> dict[str, object]:
+    """Progress in the words of the bar that evaluations have."""
+    rate = (now.wanted - now.made) / now.left if now.left else 0.0
+    said = {"target": f"drafting, passage {now.looked + 1} of {now.of}", "done": now.made, "total": now.wanted}
+    return {**said, "known": 0, "errors": 0, "rate": rate, "left": now.left}

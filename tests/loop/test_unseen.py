@@ -1,0 +1,155 @@
+"""A gate decides on the cases that no training data holds, says so, and passes nothing that it could not look at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import gatewheel as gw
+from gatewheel.data.leaks import Unread
+from gatewheel.kernel.errors import UserError
+from gatewheel.loop import releasing
+from gatewheel.loop.gating import Judged, judge
+from gatewheel.loop.leaks import Leak, Leaks
+from gatewheel.loop.unseen import reasons, state
+from gatewheel.ops.gate import Reason
+from gating import make
+
+FLOOR = "floors = { inclusion = 0.2 }\n"
+WORDS_ONLY = '[encoder.main]\nuse = "none"\n[retriever.main]\nuse = "bm25"\n'
+
+
+def leaked(n: int) -> Leaks:
+    hits = (
+        Leak(case=f"c{at}", question="q", other="o", other_question="q", source="web.csv", kind="run", score=1.0)
+        for at in range(n)
+    )
+    return Leaks(hits=tuple(hits), sources=("web.csv",))
+
+
+def test_what_is_left_out_is_said_and_more_than_half_leaves_it_open() -> None:
+    assert list(reasons(Leaks(), 10)) == []
+    [few] = reasons(leaked(1), 10)
+    assert (few.rule, few.outcome) == ("unseen", "promote")
+    assert few.text == "1 of 10 cases is in the training data too (web.csv) and left out."
+    [half], [most] = reasons(leaked(5), 10), reasons(leaked(6), 10)
+    assert (half.outcome, most.outcome) == ("promote", "inconclusive")
+    assert most.text.endswith("That is more than half: add cases that nothing was trained on.")
+
+
+def test_what_could_not_be_read_leaves_it_open_with_the_cure() -> None:
+    [one] = reasons(Leaks(unread=(Unread(name="x", reason="x.jsonl, line 1: no JSON; mend the line"),)), 10)
+    assert one.outcome == "inconclusive"
+    assert one.text.endswith("could not be read: x.jsonl, line 1: no JSON; mend the line.")
+
+
+def test_a_decision_is_about_the_cases_that_were_left_out() -> None:
+    assert state(Leaks()) == {}
+    assert state(leaked(2)) == state(leaked(2)) != state(leaked(3))
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make(tmp_path_factory.mktemp("rooms"), gate=FLOOR, more=WORDS_ONLY)
+    toml = folder / "suites" / "rooms.toml"
+    toml.write_text(f'{toml.read_text(encoding="utf-8")}trained_on = ["web.jsonl"]\n', encoding="utf-8")
+    learn(folder, 0)
+    return folder
+
+
+def learn(folder: Path, n: int, tag: str = "") -> None:
+    """The first n cases of the suite, or of a slice, are in what was trained on, and something else."""
+    lines = map(json.loads, (folder / "suites" / "rooms.jsonl").read_text(encoding="utf-8").splitlines())
+    known = [{"question": one["question"].upper()} for one in lines if not tag or tag in one["tags"]][:n]
+    text = "".join(json.dumps(one) + "\n" for one in [*known, {"question": "Who keeps the keys of the cellar?"}])
+    (folder / "suites" / "web.jsonl").write_text(text, encoding="utf-8")
+
+
+def judged(folder: Path, candidate: str = "main") -> Judged:
+    with gw.open(folder) as project:
+        return judge(project.parts, candidate)
+
+
+def unseen(found: Judged) -> list[tuple[str, str]]:
+    return [(one.outcome, one.text) for one in found.decision.reasons if one.rule == "unseen"]
+
+
+def test_a_gate_decides_on_the_rest_and_a_pass_ends_when_more_leaks(rooms: Path) -> None:
+    learn(rooms, 0)
+    found = judged(rooms)
+    assert (found.decision.outcome, unseen(found)) == ("promote", [])
+    learn(rooms, 4)
+    found = judged(rooms)
+    assert found.decision.outcome == "promote"
+    assert unseen(found) == [("promote", "4 of 40 cases are in the training data too (web.jsonl) and left out.")]
+    [floor] = [one for one in found.decision.reasons if one.rule == "floor"]
+    assert "over 36 of 36 cases" in floor.text
+    learn(rooms, 6)
+    with gw.open(rooms) as project:
+        with pytest.raises(UserError, match=r"what leaked into suite rooms changed since row \d+; run it again"):
+            releasing.promote(project.parts, "main", "main")
+        learn(rooms, 4)
+        assert releasing.promote(project.parts, "main", "main").action == "promote"
+
+
+def test_what_was_learned_by_heart_passes_no_gate(rooms: Path) -> None:
+    learn(rooms, 25)
+    found = judged(rooms, "same")
+    assert found.decision.outcome == "inconclusive"
+    assert unseen(found)[0][1].endswith("That is more than half: add cases that nothing was trained on.")
+
+
+def test_a_suite_that_cannot_be_read_leaves_the_gate_open_and_stops_nothing(rooms: Path) -> None:
+    learn(rooms, 0)
+    torn = rooms / "suites" / "torn.toml"
+    torn.write_text("split = train\n", encoding="utf-8")
+    try:
+        found = judged(rooms, "same")
+    finally:
+        torn.unlink()
+    assert found.decision.outcome == "inconclusive"
+    assert found.cases == 40
+    [(outcome, text)] = unseen(found)
+    assert outcome == "inconclusive"
+    assert "torn.toml is not valid TOML" in text
+
+
+def test_a_suite_that_was_learned_as_a_whole_says_nothing_against_anybody(rooms: Path) -> None:
+    learn(rooms, 40)
+    found = judged(rooms)
+    assert found.decision.outcome == "inconclusive", "it is a fault of the suite"
+    [reason] = found.decision.reasons
+    assert reason.text.startswith("40 of 40 cases are in the training data too (web.jsonl) and left out.")
+
+
+def test_a_slice_that_was_learned_as_a_whole_is_not_passed_over(tmp_path: Path) -> None:
+    home = make(tmp_path, gate="slices = { inclusion = 0.1 }\n", more=WORDS_ONLY)
+    toml = home / "suites" / "rooms.toml"
+    toml.write_text(f'{toml.read_text(encoding="utf-8")}trained_on = ["web.jsonl"]\n', encoding="utf-8")
+    learn(home, 19, "seats")
+    assert not [one for one in judged_against(home) if one.rule == "unseen" and one.slice]
+    learn(home, 20, "seats")
+    [lost] = [one for one in judged_against(home) if one.slice == "seats"]
+    assert (lost.rule, lost.outcome) == ("unseen", "inconclusive")
+    assert lost.text.startswith("Every case of 'seats' is left out, so nothing is known of it")
+
+
+def judged_against(folder: Path) -> tuple[Reason, ...]:
+    with gw.open(folder) as project:
+        return judge(project.parts, "main", against="deaf").decision.reasons
+
+
+def test_a_failure_on_a_case_that_leaked_is_a_failure(tmp_path: Path) -> None:
+    picky = '[metric.picky]\nuse = "python"\nfunction = "picky_of_leaks:picky"\n'
+    home = make(tmp_path, gate=FLOOR, more=WORDS_ONLY + picky, metrics='"inclusion", "picky"')
+    fails = 'def picky(case, answer):\n    assert "amber" not in case.question\n    return 1.0\n'
+    (home / "picky_of_leaks.py").write_text(fails, encoding="utf-8")
+    toml = home / "suites" / "rooms.toml"
+    toml.write_text(f'{toml.read_text(encoding="utf-8")}trained_on = ["web.jsonl"]\n', encoding="utf-8")
+    learn(home, 2)
+    found = judged(home)
+    assert found.decision.outcome == "reject"
+    [failed] = [one for one in found.decision.reasons if one.rule == "answered"]
+    assert failed.text.startswith("2 of 40 cases got no answer or no score; all need one. The first: ")
