@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 [ -x .venv/bin/gatewheel ] || ./setup.sh
 export OMP_NUM_THREADS=2
-for one in fusion "retrieval --peers" "ingest" "ingest --share 1 --rounds 1" start answers chunking "memory --distinct-mb 60" serve soak paint metrics simulate; do
+for one in fusion "retrieval --peers" "ingest" "ingest --share 1 --rounds 1" start answers chunking "memory --distinct-mb 60" serve soak paint metrics "humaneval --ask 64" simulate; do
     echo "
 ## ${one}"
     # shellcheck disable=SC2086
@@ -12,3 +12,6 @@ for one in fusion "retrieval --peers" "ingest" "ingest --share 1 --rounds 1" sta
     options=${one#"$script"}
     .venv/bin/python "$script.py" $options "$@"
 done
+echo "
+## harness"
+.venv-lmeval/bin/python harness.py "$@"

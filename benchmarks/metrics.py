@@ -249,7 +249,8 @@ def _labelled(data: Path) -> dict[str, list[tuple[str, bool, tuple[Case, Answer]
         score = float(np.mean(row["human"]["faithfulness"]))
         if row["doc_ids"] and (score >= 3.5 or score < 3):
             answer = _answer(row["response"], row["doc_ids"], [texts[doc] for doc in row["doc_ids"]])
-            found["mtrag"].append((row["group"], score >= 3.5, (Case(id=row["id"], question=""), answer)))
+            case = Case(id=row["id"], question=row["messages"][-1]["content"])
+            found["mtrag"].append((row["group"], score >= 3.5, (case, answer)))
     return found
 
 

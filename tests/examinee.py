@@ -52,8 +52,10 @@ def examinee(rule: Rule = lambda question: f"answer to {question}", *, seconds: 
             said = one.rule(request["messages"][-1]["content"])
             if isinstance(said, int):
                 self._send(said, json.dumps({"error": {"message": "refused", "type": "x"}}), "application/json")
-            else:
+            elif request.get("stream"):
                 self._send(200, _stream(said), "text/event-stream")
+            else:
+                self._send(200, _whole(said), "application/json")
 
         def _send(self, status: int, body: str, kind: str) -> None:
             self.send_response(status)
@@ -75,6 +77,14 @@ def examinee(rule: Rule = lambda question: f"answer to {question}", *, seconds: 
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _whole(text: str) -> str:
+    message = {"role": "assistant", "content": text}
+    counted = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    known = {"id": "c", "object": "chat.completion", "created": 1, "model": "m"}
+    return json.dumps({**known, "choices": choices, "usage": counted})
 
 
 def _stream(text: str) -> str:

@@ -23,7 +23,13 @@ CHECKS = [
 ]
 # a model writes the answer: seconds each, so these are sent a few examples only
 SLOW = {"/api/ask", "/v1/chat/completions", "/v1/completions", "/v1/responses"}
-ENDLESS = {"/api/ingest", "/api/documents", "/api/runs/{id}/resume"}  # each may start a process
+ENDLESS = {  # each may start a process
+    "/api/ingest",
+    "/api/documents",
+    "/api/runs/{id}/resume",
+    "/api/evals/suites/{suite}/run",
+    "/api/releases/{app}/gate",
+}
 EXAMPLES = {GenerationMode.POSITIVE: 12, GenerationMode.NEGATIVE: 3}  # of each operation
 
 

@@ -46,7 +46,7 @@ def test_an_application_answers_a_prompt(client: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("echo", True), ("suffix", "x"), ("best_of", 2), ("prompt", [1, 2]), ("prompt", [[1]]), ("logprobs", 6)],
+    [("suffix", "x"), ("best_of", 2), ("prompt", [1, 2]), ("prompt", [[1]]), ("logprobs", 6)],
 )
 def test_a_completion_refuses_what_it_cannot(client: openai.OpenAI, field: str, value: Any) -> None:
     body: Any = {"model": "chat", "prompt": "x", "max_tokens": 1, field: value}

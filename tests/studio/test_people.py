@@ -27,6 +27,7 @@ PAGES = {
     "traces": "/traces",
     "runs": "/runs",
     "evaluate": "/evaluate",
+    "label": "/label",
     "improve": "/improve",
     "release": "/release",
     "login": "/login",

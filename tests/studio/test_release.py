@@ -77,7 +77,7 @@ def test_a_candidate_is_released_by_its_gate_and_rolled_back(visit: Any, harbour
 
 def test_past_the_gate_takes_a_reason(visit: Any, harbour: Served) -> None:
     page = opened(visit, harbour)
-    page.locator(".candidate", has_text="app same").get_by_role("button").click()
+    page.locator(".candidate", has_text="app same").get_by_role("button", name="Release past the gate").click()
     page.locator("#sure-yes").click()
     assert page.locator("#sure").is_visible()
     page.fill("#why", "the boss wants it")

@@ -2,7 +2,7 @@
 
 The graph goes from token ids to pooled unit vectors: embeddings, post-norm transformer layers (Devlin et al. 2019,
 https://arxiv.org/abs/1810.04805), mean or [CLS] pooling (Reimers & Gurevych 2019, https://arxiv.org/abs/1908.10084)
-and L2 normalisation, so that only (batch, dimensions) floats leave the engine.
+and L2 normalisation. What pooling is made of, the last hidden states, is a second output.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 
 
 def build(tensors: Tensors, folder: Folder) -> Any:
-    """The `openvino.Model`: inputs `ids` and `mask`, int32 (batch, length); output float32 (batch, dimensions).
+    """The `openvino.Model`: inputs `ids` and `mask`, int32 (batch, length); outputs float32 (batch, dimensions) and
+    (batch, length, dimensions), the second one not normalised.
 
     Raises ModelError when the folder holds another architecture.
     """
@@ -52,7 +53,7 @@ def build(tensors: Tensors, folder: Folder) -> Any:
         hidden = graph.layer(hidden, shut, f"encoder.layer.{n}.")
     pooled = graph.mean(hidden, real) if folder.pooling == "mean" else op.gather(hidden, graph.ints(0), graph.ints(1))
     unit = op.normalize_l2(op.reshape(pooled, graph.ints(-1, graph.width), False), graph.ints(1), 1e-12, "max")
-    return ov.Model([unit], [ids, mask], "encoder")
+    return ov.Model([unit, hidden], [ids, mask], "encoder")
 
 
 @dataclass(frozen=True, slots=True)

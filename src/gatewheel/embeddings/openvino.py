@@ -31,6 +31,7 @@ BATCH_TOKENS = 2048
 STEP = 8
 STREAMS = 4  # batches under way at once; two of one thread each do 10 % more for a CPU second than one of two threads
 WINDOW = 1024  # texts that are tokenised and sorted by length at a time
+OVERLAP = 32  # tokens that two windows of a long text share, so that none of them lacks what stands before it
 PIECE = 65_536  # characters that are tokenised at a time when only offsets are wanted
 PIECES = 8
 # Where a text may be cut without changing a token: before a run of blanks. Rarer white space (U+0085, U+001C) will
@@ -94,9 +95,29 @@ class OpenVINOEncoder:
             for start in range(0, len(texts), WINDOW):
                 window = self._tokenizer.encode_batch(list(texts[start : start + WINDOW]))
                 batches = _batches([encoding.ids for encoding in window])
-                for rows, vectors in pool.map(self._infer, batches):
+                for rows, vectors in pool.map(self._pooled, batches):
                     out[[start + row for row in rows]] = vectors
         return out
+
+    def token_vectors(self, texts: Sequence[str]) -> list[tuple[Offsets, Vectors]]:
+        """For each text the spans of its tokens, int32 (tokens, 2), and their unit rows, float32 (tokens, dimensions).
+
+        They are the last hidden states. A longer text is read in windows that overlap by OVERLAP tokens.
+        """
+        windows = [
+            (text, window)
+            for text, first in enumerate(self._windower.encode_batch(list(texts)))
+            for window in (first, *first.overflowing)
+        ]
+        hidden: dict[int, Vectors] = {}
+        with ThreadPoolExecutor(self._streams) as pool:
+            batches = _batches([window.ids for _, window in windows])
+            for rows, states in pool.map(self._hidden, batches):
+                hidden.update(zip(rows, states, strict=True))
+        parts: list[list[tuple[Any, Any]]] = [[] for _ in texts]
+        for row, (text, window) in enumerate(windows):
+            parts[text].append(_tokens(window, hidden[row], after=parts[text][-1][0] if parts[text] else None))
+        return [_joined(pieces, self.dimensions) for pieces in parts]
 
     def starts(self, text: str) -> Offsets:
         """Character offset at which each token starts, ascending, shape (tokens,).
@@ -132,12 +153,29 @@ class OpenVINOEncoder:
         tokenizer.enable_truncation(self.max_tokens)
         return tokenizer
 
-    def _infer(self, batch: _Batch) -> tuple[Sequence[int], Vectors]:
+    @cached_property
+    def _windower(self) -> Any:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self._folder.tokenizer))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(self.max_tokens, stride=min(OVERLAP, self.max_tokens // 4))
+        return tokenizer
+
+    def _pooled(self, batch: _Batch) -> tuple[Sequence[int], Vectors]:
+        return batch.rows, self._infer(batch, 0)
+
+    def _hidden(self, batch: _Batch) -> tuple[Sequence[int], Vectors]:
+        return batch.rows, self._infer(batch, 1)
+
+    def _infer(self, batch: _Batch, output: int) -> Vectors:
         with self._loading:
             free = self._requests
         request = free.get()
         try:
-            return batch.rows, request.infer({0: batch.ids, 1: batch.mask})[0].copy()
+            # shared, so that the other output is not copied for nothing
+            made: Vectors = request.infer({0: batch.ids, 1: batch.mask}, share_outputs=True)[output].copy()
+            return made
         finally:
             free.put(request)
 
@@ -200,6 +238,26 @@ def _batches(texts: Sequence[Sequence[int]]) -> Iterator[_Batch]:
             ids[line, : len(texts[row])] = texts[row]
             mask[line, : len(texts[row])] = 1
         yield _Batch(rows, ids, mask)
+
+
+def _tokens(window: Any, hidden: Any, *, after: Any) -> tuple[Any, Any]:
+    """Spans and unit rows of the tokens of a window that no window before it had; special tokens are none."""
+    import numpy as np
+
+    spans = np.array(window.offsets, np.int32).reshape(-1, 2)
+    real = np.array(window.special_tokens_mask) == 0
+    if after is not None and len(after):
+        real &= spans[:, 0] >= after[-1, 1]
+    rows = hidden[: len(spans)][real]
+    return spans[real], rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _joined(pieces: Sequence[tuple[Any, Any]], dimensions: int) -> tuple[Offsets, Vectors]:
+    import numpy as np
+
+    none = (np.zeros((0, 2), np.int32), np.zeros((0, dimensions), np.float32))
+    spans, rows = zip(none, *pieces, strict=True)
+    return np.concatenate(spans), np.concatenate(rows)
 
 
 def _padded(text: Sequence[int]) -> int:

@@ -60,7 +60,7 @@ def create(project: Project) -> FastAPI:
     fault.handle(app)
     access.protect(app)
     app.add_middleware(metrics.Counted, metrics=made.metrics)  # the last one added is the first that is passed
-    for router in (v1.router, api.router, login.router, probes.router):
+    for router in (v1.router, v1.beside, api.router, login.router, probes.router):
         app.include_router(router)
     studio.mount(app)
     openapi.describe(app)

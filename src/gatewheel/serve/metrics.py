@@ -85,7 +85,8 @@ class Metrics:
         if not usage.seconds:
             return  # nothing was generated: an abstention, or a quote
         self.generation.labels(model).observe(usage.seconds)
-        self.first_token.labels(model).observe(usage.seconds_to_first_token)
+        if usage.seconds_to_first_token:
+            self.first_token.labels(model).observe(usage.seconds_to_first_token)
         self.tokens.labels(model, "input").observe(usage.input_tokens)
         self.tokens.labels(model, "output").observe(usage.output_tokens)
 

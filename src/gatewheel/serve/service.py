@@ -16,11 +16,14 @@ from gatewheel.kernel.nouns import Caller, Usage
 from gatewheel.loop.project import Project
 from gatewheel.loop.running import Background
 from gatewheel.ops import spending
+from gatewheel.serve.lately import Lately
 from gatewheel.serve.line import Line
 from gatewheel.serve.metrics import Metrics
 
 log = logging.getLogger("gatewheel.serve")
 Result = TypeVar("Result")
+COMPARED = 128  # comparisons of reports that are remembered, some 20 kB each
+DESKS = 32  # sheets of raters, some MB each where a suite has thousands of cases
 LAST_WORDS = 3.0  # seconds for threads that were told to stop; engines ask twice a second
 
 
@@ -29,7 +32,8 @@ class Service:
     """What every endpoint may use. `line` and `speakers` are for calls of a model, `quick` for all else that blocks.
 
     `ready` is set when the parts are loaded, `closing` when the service is to stop and takes nothing new, `stopping`
-    when its time is over and every call under way is to end, `hung` when one did not.
+    when its time is over and every call under way is to end, `hung` when one did not. `compared` and `desks` hold what
+    was worked out of reports, which never change.
     """
 
     project: Project
@@ -38,6 +42,8 @@ class Service:
     quick: ThreadPoolExecutor
     metrics: Metrics
     background: Background
+    compared: Lately = field(default_factory=lambda: Lately(COMPARED))
+    desks: Lately = field(default_factory=lambda: Lately(DESKS))
     ready: threading.Event = field(default_factory=threading.Event)
     tried: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)

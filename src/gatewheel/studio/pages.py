@@ -33,6 +33,8 @@ PAGES = (
     Page(path="/runs", template="runs", title="Runs", section="runs"),
     Page(path="/runs/{id}", template="run", title="Run", section="runs"),
     Page(path="/evaluate", template="evaluate", title="Evaluate", section="evaluate"),
+    Page(path="/models", template="models", title="Models", section="models"),
+    Page(path="/label", template="label", title="Label", section="label"),
     Page(path="/improve", template="improve", title="Improve", section="wheel"),
     Page(path="/release", template="release", title="Release", section="release"),
     Page(path="/login", template="login", title="Log in"),

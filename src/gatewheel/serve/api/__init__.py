@@ -5,9 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from gatewheel.serve.api.ask import router as ask
+from gatewheel.serve.api.choosing import router as choosing
 from gatewheel.serve.api.documents import router as documents
 from gatewheel.serve.api.evals import router as evals
+from gatewheel.serve.api.evaluating import router as evaluating
 from gatewheel.serve.api.feedback import router as feedback
+from gatewheel.serve.api.labelled import router as labelled
+from gatewheel.serve.api.labels import router as labels
+from gatewheel.serve.api.leaked import router as leaked
 from gatewheel.serve.api.releases import router as releases
 from gatewheel.serve.api.runs import router as runs
 from gatewheel.serve.api.traces import router as traces
@@ -15,5 +20,6 @@ from gatewheel.serve.api.uploads import router as uploads
 from gatewheel.serve.api.wheel import router as wheel
 
 router = APIRouter()
-for part in (wheel, ask, documents, uploads, runs, traces, feedback, evals, releases):
+evaluations = (evals, choosing, evaluating, labels, labelled, leaked)
+for part in (wheel, ask, documents, uploads, runs, traces, feedback, *evaluations, releases):
     router.include_router(part)

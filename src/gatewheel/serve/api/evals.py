@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Query
 
 from gatewheel.data import suites
+from gatewheel.evals import resolve
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Caller
-from gatewheel.loop import beside, evaluate, reports
+from gatewheel.loop import beside, comparing, evaluate, reports
 from gatewheel.loop.beside import Beside, CaseBeside, Show, Slices
 from gatewheel.loop.columns import metrics_in
 from gatewheel.loop.evaluated import Head
+from gatewheel.loop.recipes import digest
 from gatewheel.loop.reports import Kept
 from gatewheel.ops import keys
 from gatewheel.serve.access import may
@@ -109,7 +111,14 @@ async def compare(
     margin: Margin = 0.02,
 ) -> Beside:
     """Figures of one report or of several over all cases, with intervals, and differences to the first."""
-    return await at.quickly(lambda: _with(at, ids, lambda kept: beside.beside(at.project.parts, kept, margin=margin)))
+    parts = at.project.parts
+
+    def work(kept: list[Kept]) -> Beside:
+        names = metrics_in(kept[0].report)
+        found = _once(at, ("all", margin), kept, names, lambda: beside.beside(parts, kept, margin=margin))
+        return replace(found, reports=[reports.head(one) for one in kept])  # made again, a report is newer
+
+    return await at.quickly(lambda: with_reports(at, ids, work))
 
 
 @router.get("/slices", operation_id="compare_report_slices", responses=refusals(404))
@@ -122,9 +131,13 @@ async def slices(
 ) -> Slices:
     """The same slice by slice by one metric."""
     parts = at.project.parts
-    return await at.quickly(
-        lambda: _with(at, ids, lambda kept: beside.slices(parts, kept, metric=metric, margin=margin))
-    )
+
+    def work(kept: list[Kept]) -> Slices:
+        names = comparing.picked(kept[0].report, [metric] if metric else ())[:1]
+        what = ("slices", margin, metric)
+        return _once(at, what, kept, names, lambda: beside.slices(parts, kept, metric=metric, margin=margin))
+
+    return await at.quickly(lambda: with_reports(at, ids, work))
 
 
 @router.get("/rows", operation_id="list_report_rows", responses=refusals(404))
@@ -133,16 +146,24 @@ async def rows(ids: Ids, wanted: Annotated[Wanted, Depends()], caller: Operator,
     if caller.groups is not None:
         message = f"questions and answers of a suite need a key of the group '{keys.EVERY}'; figures do not"
         raise Fault(403, message, code="insufficient_groups")
-    return await at.quickly(lambda: _with(at, ids, lambda kept: _rows(at, kept, wanted)))
+    return await at.quickly(lambda: with_reports(at, ids, lambda kept: _rows(at, kept, wanted)))
 
 
-def _with(at: Service, ids: list[str], work: Callable[[list[Kept]], Result]) -> Result:
+def with_reports(at: Service, ids: list[str], work: Callable[[list[Kept]], Result]) -> Result:
     """What is made of these reports. Raises Fault 404 for one unknown."""
     try:
         kept = beside.found(at.project.parts.engine, ids)
     except UserError as error:
         raise missing(error) from None
     return work(kept)
+
+
+def _once(
+    at: Service, what: tuple[str | float, ...], kept: list[Kept], names: list[str], make: Callable[[], Result]
+) -> Result:
+    """What is made of reports, remembered: they never change, and what else decides it is how metrics are set."""
+    told = [resolve.recipe(at.project.config, name) for name in names]
+    return at.compared.get((*what, *(one.report.id for one in kept), digest(told)), make)
 
 
 def _rows(at: Service, kept: list[Kept], wanted: Wanted) -> CasesBeside:

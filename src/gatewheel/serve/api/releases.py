@@ -16,7 +16,7 @@ from gatewheel.loop.standing import Candidate, Standing
 from gatewheel.ops import releases
 from gatewheel.ops.releases import Release
 from gatewheel.serve.access import may
-from gatewheel.serve.api.wire import Words, missing, refusals
+from gatewheel.serve.api.wire import Words, missing, refusals, seen_reasons
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.service import Service, service
 
@@ -24,6 +24,7 @@ router = APIRouter(prefix="/api/releases", tags=["releases"])
 Operator = Annotated[Caller, Depends(may("operate"))]
 At = Annotated[Service, Depends(service)]
 App = Annotated[Words, Path(description="Which [app.*].")]
+NOT_TOLD = "a key that sees every document is told why"  # a fault of a suite may repeat a case
 Why = Annotated[Words, Field(max_length=2000)]
 
 
@@ -64,6 +65,8 @@ class ReleaseView:
 class CandidateView:
     """A variant that could follow. `decisions` are the newest one of each gate; `passed`: all of them let it pass.
 
+    `refused` says why it would not be released all the same, such as documents that changed since, else it is empty;
+    to who does not see every document it says only that.
     `left` is the newest roll back from it: it answered already, and somebody went back.
     """
 
@@ -72,6 +75,7 @@ class CandidateView:
     proposed: ReleaseView | None
     decisions: list[ReleaseView]
     passed: bool
+    refused: str
     left: ReleaseView | None
 
 
@@ -131,12 +135,16 @@ async def listed(
 async def promote(app: App, what: Promote, caller: Operator, at: At) -> ReleaseView:
     """Release a variant that every gate of the application let pass, or for the reason of an override."""
     parts = at.project.parts
-    return await _changed(
-        at,
-        app,
-        caller,
-        lambda: releasing.promote(parts, app, what.variant, override=what.override, author=caller.key),
-    )
+
+    def change() -> Release:
+        try:
+            return releasing.promote(parts, app, what.variant, override=what.override, author=caller.key)
+        except UserError:
+            if caller.groups is None:
+                raise
+            raise UserError("it is refused", cure=NOT_TOLD) from None
+
+    return await _changed(at, app, caller, change)
 
 
 @router.post("/{app}/rollback", operation_id="roll_back_release", responses=refusals(404, 409))
@@ -188,6 +196,7 @@ def _candidate(one: Candidate, caller: Caller) -> CandidateView:
         proposed=_view(one.proposed, caller) if one.proposed else None,
         decisions=[_view(row, caller) for row in one.decisions],
         passed=one.passed,
+        refused=NOT_TOLD if one.refused and caller.groups is not None else one.refused,
         left=_view(one.left, caller) if one.left else None,
     )
 
@@ -206,8 +215,4 @@ def _view(row: Release, caller: Caller) -> ReleaseView:
 
 
 def _seen(reason: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
-    """A reason as the caller may see it: why a case had no answer may name what it was about."""
-    told = dict(reason)
-    if caller.groups is not None and "reasons" in told:
-        told["reasons"] = [{**one, "text": ""} if one["rule"] == "answered" else one for one in told["reasons"]]
-    return told
+    return dict(reason) if caller.groups is None or "reasons" not in reason else seen_reasons(reason)

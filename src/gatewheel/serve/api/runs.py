@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -21,12 +21,13 @@ from gatewheel.kernel.nouns import Caller
 from gatewheel.ops import keys
 from gatewheel.serve import events, flow
 from gatewheel.serve.access import may
-from gatewheel.serve.api.wire import Words, missing, refusals
+from gatewheel.serve.api.wire import Words, missing, refusals, seen_reasons
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.service import Service, service
 
 router = APIRouter(prefix="/api", tags=["runs"])
 LOOK = 0.25  # seconds between two looks at a run that somebody follows
+WHOLE = 64  # digits of the id of a variant
 LONGEST_LOG = 1_000_000  # bytes; of a longer log the end is told
 Id = Annotated[Words, InPath(description="A run, by its id or an unmistakable beginning of it.")]
 Operator = Annotated[Caller, Depends(may("operate"))]
@@ -44,11 +45,13 @@ class Paths(BaseModel):
 class RunView:
     """One piece of long work. `state` is queued, running, interrupted, done, failed or cancelled; times are POSIX.
 
-    What names documents (`progress.current`, `result.skipped`, `error`) is empty for keys that do not see all of them.
+    `about` says of an evaluation and of a gate who is asked what. What names documents (`progress.current`,
+    `result.skipped`, `error`) is empty for keys that do not see all of them.
     """
 
     id: str
     kind: str
+    about: str
     state: str
     created: float
     started: float | None
@@ -150,12 +153,33 @@ def inside(root: Path, path: str) -> str:
 
 def _view(run: runs.Run, caller: Caller) -> RunView:
     """A run as the caller may see it: without what names documents, unless it sees all of them."""
-    shown = {name: getattr(run, name) for name in RunView.__dataclass_fields__} | {"progress": dict(run.progress)}
+    shown = {name: getattr(run, name) for name in RunView.__dataclass_fields__ if name != "about"}
+    shown |= {"progress": dict(run.progress), "about": _about(run)}
     if caller.groups is not None:
         shown["progress"] |= {"current": ""} if "current" in run.progress else {}
-        shown["result"] = {**run.result, "skipped": []} if isinstance(run.result, dict) else None
+        shown["result"] = _seen(run) if isinstance(run.result, dict) else None
         shown["error"] = ""
     return RunView(**shown)
+
+
+def _about(run: runs.Run) -> str:
+    said: Mapping[str, Any] = run.settings
+    if run.kind == "gate":
+        named = said["candidate"] if len(said["candidate"]) < WHOLE else said["candidate"][:12]
+        return f"{named} before gate {said['gate'] or 'main'}"
+    if run.kind == "evaluate":
+        wanted = said["wanted"]
+        targets = [one["app"] or one["model"] for one in wanted]
+        return ", ".join(filter(None, [f"suite {wanted[0]['suite']}" if wanted else "", *targets]))
+    return ""
+
+
+def _seen(run: runs.Run) -> dict[str, Any]:
+    """A result for who does not see every document."""
+    told = {**run.result, "skipped": []} if run.kind == "ingest" else dict(run.result)
+    if run.kind == "gate":
+        told["decision"] = seen_reasons(told["decision"])
+    return told
 
 
 def _find(at: Service, id_: str) -> runs.Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -27,6 +28,18 @@ Words = Annotated[str, AfterValidator(_plain), Field(json_schema_extra={"pattern
 def refusals(*more: int) -> dict[int | str, dict[str, Any]]:
     """The errors of an operation as OpenAPI declares them: those of every request, and these."""
     return {status: {"model": Error, "description": MEANINGS[status]} for status in sorted({*COMMON, *more})}
+
+
+def seen_reasons(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a gate said, to who does not see every document.
+
+    Why a case had no answer may name what it was about; why a file could not be read may repeat a case of it.
+    """
+    return {**said, "reasons": [{**one, "text": ""} if _may_repeat(one) else one for one in said["reasons"]]}
+
+
+def _may_repeat(reason: Mapping[str, Any]) -> bool:
+    return reason["rule"] == "answered" or (reason["rule"], reason["outcome"]) == ("unseen", "inconclusive")
 
 
 def missing(error: UserError) -> Fault:

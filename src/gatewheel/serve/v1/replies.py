@@ -20,6 +20,14 @@ from gatewheel.serve.v1.shapes import (
 from gatewheel.serve.v1.writing import Written
 
 FINGERPRINT = 16  # hex digits of a variant's id
+NO_GROUNDING: Grounding = {
+    "citations": [],
+    "abstained": False,
+    "variant": None,
+    "trace": None,
+    "passages": [],
+    "ignored": [],
+}
 _BROKEN = "\ufffd"
 
 
@@ -55,14 +63,7 @@ def grounding(written: Written) -> Grounding:
     """The extension field."""
     answer = written.answer
     if answer is None:
-        return {
-            "citations": [],
-            "abstained": False,
-            "variant": None,
-            "trace": written.trace,
-            "passages": [],
-            "ignored": [],
-        }
+        return {**NO_GROUNDING, "trace": written.trace}
     return {
         "citations": [
             {"n": c.n, "source": c.source, "span": c.span, "quote": c.quote, "page": c.page} for c in answer.citations

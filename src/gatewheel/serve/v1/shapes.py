@@ -124,11 +124,11 @@ class ChatShape(TypedDict):
 
 
 class TextLogprobs(TypedDict):
-    """Of every token, in the older form."""
+    """Of every token, in the older form. With `echo` the first of a prompt has none, since nothing comes before it."""
 
     tokens: list[str]
-    token_logprobs: list[float]
-    top_logprobs: list[dict[str, float]]
+    token_logprobs: list[float | None]
+    top_logprobs: list[dict[str, float] | None]
     text_offset: list[int]
 
 
@@ -216,3 +216,27 @@ class RerankShape(TypedDict):
     model: str
     results: list[RankedShape]
     usage: EmbeddingUsage
+
+
+class TokenizedShape(TypedDict):
+    """What POST /tokenize answers, as at vLLM. `max_model_len`: tokens of the context."""
+
+    count: int
+    max_model_len: int
+    tokens: list[int]
+
+
+class DetokenizedShape(TypedDict):
+    """What POST /detokenize answers."""
+
+    prompt: str
+
+
+class TokenizerShape(TypedDict):
+    """What GET /tokenizer_info answers; null where the model has none."""
+
+    tokenizer_class: str
+    model_max_length: int
+    bos_token: str | None
+    eos_token: str | None
+    chat_template: str | None

@@ -42,7 +42,7 @@ class Wishes:
 def plan(config: Config, named: Named, messages: tuple[Message, ...], wishes: Wishes) -> Asked:
     """What is to be written. Raises Fault 400 for wishes that contradict one another or cannot be honoured."""
     _contradictions(wishes)
-    _refuse_long(config, named, messages, wishes)
+    refuse_long(config, named, _characters(messages), field=wishes.called("messages"))
     ignored: tuple[str, ...] = ()
     if named.kind == "app":
         _refuse_for_app(named, wishes)
@@ -87,17 +87,21 @@ def _contradictions(wishes: Wishes) -> None:
         raise _unsupported(wishes.called("logprobs"), "not together with tools; leave it out")
 
 
-def _refuse_long(config: Config, named: Named, messages: tuple[Message, ...], wishes: Wishes) -> None:
-    """Before it takes a place: what is far beyond the context would keep an engine busy to find that out."""
+def refuse_long(config: Config, named: Named, characters: int, *, field: str) -> None:
+    """Before it takes a place: what is far beyond the context would keep an engine busy to find that out.
+
+    Raises Fault 400.
+    """
     settings: Any = config.table(named.kind, named.table).settings
     most = CHARACTERS * _context(config, settings.model if named.kind == "app" else named.table)
-    has = sum(len(one.content) + sum(len(call.arguments) for call in one.tool_calls) for one in messages)
-    if has > most > 0:
-        name = wishes.called("messages")
-        message = (
-            f"{name}: {has} characters, and the context of '{named.name}' holds {most} at the very most; send less"
-        )
-        raise Fault(400, message, code="context_length_exceeded", param=name)
+    if characters > most > 0:
+        holds = f"the context of '{named.name}' holds {most} at the very most"
+        message = f"{field}: {characters} characters, and {holds}; send less"
+        raise Fault(400, message, code="context_length_exceeded", param=field)
+
+
+def _characters(messages: tuple[Message, ...]) -> int:
+    return sum(len(one.content) + sum(len(call.arguments) for call in one.tool_calls) for one in messages)
 
 
 def _context(config: Config, model: str) -> int:

@@ -22,6 +22,10 @@ export async function post(path, body = {}) {
   return (await send("POST", path, json(body))).json();
 }
 
+export async function put(path, body = {}) {
+  return (await send("PUT", path, json(body))).json();
+}
+
 export async function upload(path, files) {
   const form = new FormData();
   for (const file of files) form.append("files", file, file.name);

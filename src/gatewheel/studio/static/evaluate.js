@@ -1,10 +1,12 @@
 // Reports side by side. Every choice stands in the URL: the suite, the reports, the metric, the slice, the open case.
 
 import { get } from "./api.js";
+import { ask, underWay, watch } from "./asking.js";
 import { cases } from "./cases.js";
 import { $, attempt, forgive, h, say, show } from "./dom.js";
 import { card, letter, slices, value } from "./figures.js";
 import { count, fullTime, plural, short, when } from "./format.js";
+import { leaks } from "./leaks.js";
 
 const MOST = 6;
 const SIZE = 20;
@@ -51,6 +53,7 @@ const look = attempt(async () => {
   const mine = evals.reports.filter((one) => one.suite === suite);
   const chosen = now.report.length ? now.report : usual(mine);
   pickSuite(suite);
+  actions(suite, chosen);
   if (!mine.length && !now.report.length) return nothing(suite);
   drawChips(mine, chosen);
   const query = chosen.map((id) => ["report", id]);
@@ -59,11 +62,13 @@ const look = attempt(async () => {
   if (turn !== turns) return;
   const metric = found.metrics.some((one) => one.metric === now.metric) ? now.metric : found.metrics[0]?.metric ?? "";
   drawFigures(found, metric);
+  // what is trained on may change under reports that never do, so this is asked anew
+  const leaked = get(`/api/evals/leaks?${new URLSearchParams(query)}`).then((told) => turn === turns && show($("leaks"), leaks(told, found)));
   // a thousand cases in slices take a second or more, and the answers need not wait for it
   const sliced = once(`/api/evals/slices?${new URLSearchParams([...query, ["metric", metric]])}`, "slices").then((one) => turn === turns && drawSlices(one.slices, found, metric, now.slice));
   const told = await rows(query, metric, now);
   if (turn === turns) drawCases(told, found, metric, now);
-  await sliced;
+  await Promise.all([sliced, leaked]);
 });
 
 // What was computed of reports stays right, since they never change; `name` is the part of the page that waits for it
@@ -102,12 +107,31 @@ function pickSuite(suite) {
   else if (names.length) show($("summary"), "This suite is no longer in the project; its reports are.");
 }
 
+// What can be done with the suite and with what is chosen of it
+function actions(suite, chosen) {
+  $("ask").hidden = !evals.suites.some((one) => one.name === suite && !one.fault);
+  $("ask").onclick = attempt(() => ask(suite, made));
+  $("label").hidden = chosen.length !== 2;
+  $("label").href = `/label?${new URLSearchParams(chosen.map((id) => ["report", id.slice(0, 12)]))}`;
+}
+
+// A run is over: its reports are side by side, what was there before as the base of a single one
+async function made(run) {
+  evals = null;
+  const reports = run.result?.reports ?? [];
+  if (run.state !== "done" || !reports.length) return look();
+  const { suite, report } = state();
+  const base = reports.length > 1 || !report.length ? [] : report.slice(0, 1).filter((id) => !reports[0].startsWith(id));
+  return go({ suite, report: [...base, ...reports].slice(0, MOST), slice: "", case: "", page: "" });
+}
+
 function nothing(suite) {
   for (const name of ["figures", "slices", "cases"]) $(`${name}-part`).hidden = true;
   const heading = suite ? "No report of this suite yet" : "No suite yet";
   const text = suite ? "A report has the score of every case, each answer, and how sure the figures are. What was answered once is not asked again." : "A suite is a set of questions with what you expect of their answers. It judges every change you make.";
+  const run = suite && h("button.button.primary", { type: "button", onclick: () => $("ask").click() }, "Run the suite");
   const command = suite ? `gatewheel evals run ${suite}` : "gatewheel data import FILE --to SUITE";
-  show($("chips"), h("div.empty", {}, h("h2", {}, heading), h("p.soft", {}, text), h("pre.command", {}, command)));
+  show($("chips"), h("div.empty", {}, h("h2", {}, heading), h("p.soft", {}, text), h("pre.command", {}, command), run));
 }
 
 function drawChips(mine, chosen) {
@@ -181,4 +205,8 @@ function drawCases(told, found, metric, now) {
 
 $("suite").addEventListener("change", () => go({ suite: $("suite").value, report: [], metric: "", slice: "", case: "", page: "" }));
 window.addEventListener("popstate", look);
-look();
+look().then(attempt(async () => {
+  if (new URLSearchParams(location.search).has("run") && !$("ask").hidden) $("ask").click();
+  const id = await underWay("evaluate");
+  if (id) await watch(id, made);
+}));

@@ -6,6 +6,7 @@ import { count } from "./format.js";
 const LETTERS = "ABCDEF";
 const WIDTH = 200;
 const LOPSIDED = 1.75; // one side of an interval by the other, from which on ± would say what is not so
+const NO_FINDING = "what a judge says is no finding before people's grades correct it";
 const VERDICTS = { better: "on", worse: "bad", equivalent: "", inconclusive: "" };
 
 // The badge of a report: its colour and its letter; −1 is none
@@ -36,7 +37,7 @@ export function card(metric, { reports }, { on, link }) {
   return h(
     on ? "article.measure.on" : "article.measure",
     {},
-    h("h3", {}, link(metric.metric), h("span.measure-better", { title: `${metric.better} is better` }, metric.better === "higher" ? "higher is better" : "lower is better")),
+    h("h3", {}, link(metric.metric), raw(metric.figures[0]) && h("span.measure-better", { title: NO_FINDING }, "a judge's, raw"), h("span.measure-better", { title: `${metric.better} is better` }, metric.better === "higher" ? "higher is better" : "lower is better")),
     h("ul.measure-rows", {}, metric.figures.map((figure, at) => h(
       "li",
       {},
@@ -79,7 +80,10 @@ export function slices(rows, { reports }, link) {
   );
 }
 
+const raw = (one) => one.judged === "raw";
+
 function more(one) {
+  if (raw(one)) return NO_FINDING;
   if (one.verdict !== "inconclusive") return "";
   if (!one.cases_needed) return "no number of cases in sight would settle it";
   return `about ${count(rounded(one.cases_needed))} more ${one.cases_needed === 1 ? "case" : "cases"} would settle it`;

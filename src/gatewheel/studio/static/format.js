@@ -28,6 +28,14 @@ export function dollars(value) {
   return value === 0 ? "$0" : `$${value < 0.01 ? value.toPrecision(2) : value.toFixed(2)}`;
 }
 
+// 98 MB
+export function bytes(value) {
+  if (value === null || value === undefined) return "";
+  if (value === 0) return "0";
+  const [by, name] = [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]].find(([size]) => value >= size) ?? [1, "B"];
+  return `${value / by >= 100 ? Math.round(value / by) : Number((value / by).toPrecision(2))} ${name}`;
+}
+
 // POSIX seconds; today as a time, else the day too
 export function when(posix) {
   const date = new Date(posix * 1000);

@@ -45,7 +45,7 @@ export function listen() {
     const action = bound.get(event.key);
     if (action) {
       event.preventDefault();
-      action();
+      action(event);
     }
   });
 }

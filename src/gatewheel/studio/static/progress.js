@@ -25,13 +25,15 @@ export async function follow(id, onChange, { signal } = {}) {
 // 0…1, null while nothing is known
 export function share({ progress, state }) {
   if (state === "done") return 1;
-  const { bytes, total_bytes: all, files, total_files: number } = progress ?? {};
+  const { bytes, total_bytes: all, files, total_files: number, done, total } = progress ?? {};
+  if (total) return Math.min(1, done / total);
   if (all) return Math.min(1, bytes / all);
   return number ? Math.min(1, files / number) : null;
 }
 
 // Seconds that are left if it goes on as it went; null while that would be a guess.
 export function left(run, now = Date.now() / 1000) {
+  if (run.progress?.target) return run.state === "running" ? run.progress.left : null; // what is known already goes faster
   const done = share(run);
   const spent = now - run.started;
   if (run.state !== "running" || !done || done < 0.02 || spent < 1) return null;
@@ -43,6 +45,7 @@ export function bar(run) {
   const rest = left(run);
   const { files, total_files: number, passages, current } = run.progress ?? {};
   const facts = [
+    ...asked(run),
     number && !isOver(run) ? `${count(files)} of ${plural(number, "file")}` : null,
     !isOver(run) && passages > 0 && plural(passages, "passage"),
     rest !== null && `about ${seconds(Math.max(1, Math.round(rest)))} left`,
@@ -52,8 +55,17 @@ export function bar(run) {
   return h("div.progress", {}, isOver(run) && run.state !== "done" && done === null ? null : meter, h("p.progress-facts", {}, h("span", {}, words(run)), facts.map((fact) => h("span", {}, fact))));
 }
 
+// Of an evaluation: who is asked, how many cases are answered, and how fast
+function asked(run) {
+  const { target, done, total, known, errors, rate } = run.progress ?? {};
+  if (!target || isOver(run)) return [];
+  return [target, `${count(done)} of ${plural(total, "case")}`, known > 0 && `${count(known)} known`, errors > 0 && `${count(errors)} failed`, rate > 0 && `${rate.toFixed(1)} a second`];
+}
+
 export function words({ state, kind, result, error }) {
   if (state === "failed") return error || "failed";
+  if (state === "done" && kind === "evaluate" && result?.reports) return `done: ${plural(result.reports.length, "report")}`;
+  if (state === "done" && kind === "gate" && result?.decision) return `done: ${{ promote: "passed", reject: "rejected" }[result.decision.outcome] ?? "inconclusive"}, by ${count(result.cases)} of ${plural(result.of, "case")}`;
   if (state === "done" && kind === "ingest" && result) {
     const { added = 0, updated = 0, removed = 0, unchanged = 0, skipped = [] } = result;
     return `done: ${count(added)} new, ${count(updated)} changed, ${count(removed)} removed, ${count(unchanged)} as before${skipped.length ? `, ${count(skipped.length)} left out` : ""}`;

@@ -1,6 +1,7 @@
 // What answers for an application, what could follow it with the reasons of its gates, the history, and the way back.
 
 import { get, post, withQuery } from "./api.js";
+import { underWay, watch } from "./asking.js";
 import { $, attempt, forgive, h, say, show } from "./dom.js";
 import { fullTime, plural, short, when } from "./format.js";
 import { sure } from "./sure.js";
@@ -27,12 +28,38 @@ const draw = attempt(async ({ again = false } = {}) => {
   const open = new Set([...document.querySelectorAll("details[open]")].map((each) => each.dataset.key));
   show($("now"), incumbent(one));
   $("candidates-part").hidden = false;
+  drawAsking(found, one);
   show($("candidates"), one.candidates.length ? one.candidates.map((each) => candidate(each, one)) : none(one));
   $("history-part").hidden = !found.history.length;
   show($("history"), found.history.map((row) => event(row, one)));
   chain(found);
   for (const each of document.querySelectorAll("details")) each.open = open.has(each.dataset.key);
 });
+
+// Who may be put before a gate: what the file says, for this application or another, and what was judged before
+function drawAsking({ apps }, one) {
+  const chosen = $("who-asked")?.value;
+  const names = [...apps.map(({ app }) => app), ...one.candidates.filter((each) => !each.app).map((each) => each.variant)];
+  const here = document.activeElement?.id;
+  const select = h("select", { id: "who-asked" }, names.map((name) => h("option", { value: name, selected: name === chosen }, name.length === 64 ? `variant ${short(name)}` : `app ${name}, as the file says it`)));
+  const gate = h("select", { id: "which-gate" }, one.gates.map((name) => h("option", {}, name)));
+  $("gate-ask").hidden = !one.gates.length;
+  show($("gate-ask"), h("label", {}, h("span", {}, "Candidate"), select), h("label", { hidden: one.gates.length < 2 }, h("span", {}, "Gate"), gate), h("button.button", { type: "button", id: "ask-gate", onclick: () => askGate(one, select.value, gate.value) }, "Ask the gate"));
+  $("gate-ask").hidden = !one.gates.length;
+  if (here && $("gate-ask").contains($(here))) $(here).focus();
+}
+
+const askGate = attempt(async (one, named, gate) => {
+  forgive();
+  const { run } = await post(`/api/releases/${encodeURIComponent(one.app)}/gate`, { variant: named, gate });
+  say("The gate is asked.");
+  await watch(run, judged);
+});
+
+async function judged(run) {
+  if (run.state === "done") say(`The gate said: ${OUTCOMES[run.result.decision.outcome]?.[1] ?? run.result.decision.outcome}`);
+  await draw();
+}
 
 function variant(id, words = "what the file says") {
   if (!id) return h("span", {}, words);
@@ -74,13 +101,15 @@ function candidate(each, one) {
     h(
       "div.row-main",
       {},
-      h("p.candidate-name", {}, variant(each.variant), each.app && h("span", {}, ` app ${each.app}`), " ", each.passed && h("span.tag.on", {}, "may be released"), each.left && [" ", h("span.tag.bad", {}, "was rolled back")]),
+      h("p.candidate-name", {}, variant(each.variant), each.app && h("span", {}, ` app ${each.app}`), " ", each.passed && (each.refused ? h("span.tag.bad", {}, "passed, but no longer") : h("span.tag.on", {}, "may be released")), each.left && [" ", h("span.tag.bad", {}, "was rolled back")]),
       each.left && h("p.row-more", {}, "Rolled back ", time(each.left.created), each.left.reason.text && `: ${each.left.reason.text}`),
       each.proposed && h("p.row-more", {}, "Proposed ", time(each.proposed.created), each.proposed.author && ` by ${each.proposed.author}`, each.proposed.reason.text && `: ${each.proposed.reason.text}`),
+      each.passed && each.refused && h("p.candidate-refused", {}, "It would be refused now: ", each.refused),
       each.decisions.map((row) => decision(row, true)),
-      open.length > 0 && h("p.soft", {}, "Not judged yet: ", open.map((gate, at) => [at > 0 && ", ", h("code", {}, `gatewheel gate ${each.app || short(each.variant)} --gate ${gate}`)])),
+      open.length > 0 && h("p.soft", {}, "Not judged yet by ", open.map((gate, at) => [at > 0 && ", ", gate])),
+      one.gates.length > 0 && h("p.candidate-ask", {}, one.gates.map((gate) => h("button.button.small", { type: "button", onclick: () => askGate(one, each.app || each.variant, gate) }, each.decisions.some((row) => row.reason.gate === gate) ? "Ask the gate again" : "Ask the gate", one.gates.length > 1 && ` ${gate}`))),
     ),
-    h("div.row-end", {}, each.passed ? h(each.left ? "button.button" : "button.button.primary", { type: "button", onclick: () => release(each, one) }, "Release") : h("button.button.small", { type: "button", onclick: () => override(each, one) }, "Release past the gate")),
+    h("div.row-end", {}, each.passed && !each.refused ? h(each.left ? "button.button" : "button.button.primary", { type: "button", onclick: () => release(each, one) }, "Release") : h("button.button.small", { type: "button", onclick: () => override(each, one) }, "Release past the gate")),
   );
 }
 
@@ -150,7 +179,7 @@ function override(each, one) {
   const said = each.decisions.map((row) => OUTCOMES[row.reason.outcome]?.[1] ?? row.reason.outcome);
   return sure({
     title: `Release ${short(each.variant)} past the gate?`,
-    text: `${said.length ? `Its gate says: ${said.join(", ")}.` : "No gate has judged it."} Your reason stays in the history for ever.`,
+    text: `${each.refused ? `${each.refused}.` : said.length ? `Its gate says: ${said.join(", ")}.` : "No gate has judged it."} Your reason stays in the history for ever.`,
     yes: "Release past the gate",
     required: true,
     act: (why) => done(post(`/api/releases/${encodeURIComponent(one.app)}/promote`, { variant: each.variant, override: why }), "Released."),
@@ -167,4 +196,8 @@ async function done(sent, words) {
 
 $("app").addEventListener("change", () => location.assign(withQuery("/release", { app: $("app").value === "main" ? "" : $("app").value })));
 draw();
+attempt(async () => {
+  const id = await underWay("gate");
+  if (id) await watch(id, judged);
+})();
 setInterval(() => document.hidden || draw({ again: true }), EVERY);

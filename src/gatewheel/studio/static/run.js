@@ -1,6 +1,6 @@
 // One run: how far it is, its log, and the buttons to cancel and resume it.
 
-import { get, post, text } from "./api.js";
+import { get, post, text, withQuery } from "./api.js";
 import { $, attempt, h, say, show } from "./dom.js";
 import { fullTime, seconds } from "./format.js";
 import { bar, follow, isOver, words } from "./progress.js";
@@ -13,6 +13,7 @@ const now = h("div.run-now");
 const actions = h("div.run-actions");
 const facts = h("dl.facts");
 const skipped = h("section.part", { hidden: true });
+const made = h("p.run-made", { hidden: true });
 const log = h("pre.log", { tabindex: "0", "aria-label": "Log" });
 
 function draw(run) {
@@ -25,8 +26,17 @@ function draw(run) {
   actions.replaceChildren(...[!isOver(run) && button("Cancel", "cancel"), RESUMABLE.includes(run.state) && button("Resume", "resume")].filter(Boolean));
   const pairs = [["State", run.state], ["Created", fullTime(run.created)], ["Started", run.started && fullTime(run.started)], ["Ended", run.ended && fullTime(run.ended)], ["Took", run.started && run.ended && seconds(run.ended - run.started)]];
   facts.replaceChildren(...pairs.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  const leads = links(run);
+  if (leads) show(made, leads);
   const lost = run.result?.skipped ?? [];
   if (lost.length) show(skipped, h("h2", {}, "Left out"), h("ul.rows", {}, lost.map(({ source, reason }) => h("li.row.plain", {}, h("div.row-main", {}, h("span.mono", {}, source), h("p.row-more", {}, reason))))));
+}
+
+// Where what it made is seen
+function links({ state, result }) {
+  if (state !== "done" || !result?.reports?.length) return null;
+  const reports = withQuery("/evaluate", { suite: result.suite }) + [...result.reports].reverse().map((id, at) => `${at || result.suite ? "&" : "?"}report=${id.slice(0, 12)}`).join("");
+  return [h("a.button", { href: reports }, result.reports.length > 1 ? "See the reports" : "See the report"), result.decision && [" ", h("a.button", { href: withQuery("/release", { app: result.app === "main" ? "" : result.app }) }, "To the release")]];
 }
 
 async function readLog() {
@@ -53,7 +63,7 @@ async function watch() {
 attempt(async () => {
   const run = await get(at);
   document.title = `${run.kind} ${run.id} · Run · Gatewheel`;
-  show($("run"), h("header.head", {}, h("div", {}, h("h1", { id: "title" }, run.kind), h("p.mono.soft", {}, run.id)), actions), now, facts, skipped, h("section.part", {}, h("h2", {}, "Log"), log));
+  show($("run"), h("header.head", {}, h("div", {}, h("h1", { id: "title" }, run.kind), h("p.soft", {}, run.about && `${run.about} · `, h("span.mono", {}, run.id))), actions), now, made, facts, skipped, h("section.part", {}, h("h2", {}, "Log"), log));
   draw(run);
   await readLog();
   if (!isOver(run)) await watch();

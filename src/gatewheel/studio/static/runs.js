@@ -10,7 +10,7 @@ const FOLLOWED = 2;
 function fill(item, run) {
   const took = run.started && (run.ended ?? Date.now() / 1000) - run.started;
   const tag = run.state === "failed" ? "span.tag.bad" : isOver(run) ? "span.tag" : "span.tag.on";
-  const kept = item.querySelector(".row-link") ?? h("a.row-link", { href: `/runs/${encodeURIComponent(run.id)}` }, run.kind, " ", h("span.mono", {}, run.id));
+  const kept = item.querySelector(".row-link") ?? h("a.row-link", { href: `/runs/${encodeURIComponent(run.id)}` }, run.kind, " ", run.about && h("span", {}, `${run.about} `), h("span.mono", {}, run.id));
   const focused = document.activeElement === kept;
   item.replaceChildren(
     h("div.row-main", {}, kept, isOver(run) ? h("p.row-more", {}, words(run)) : bar(run)),

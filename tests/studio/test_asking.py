@@ -1,0 +1,112 @@
+"""Long evaluation from the browser: a suite is run, a gate is asked, and a pass that no longer holds is told."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+import gatewheel as gw
+import gating
+from gatewheel.kernel import runs
+from gatewheel.loop.serving import open_for_serving
+from gatewheel.ops import releases
+from serving import Served, running
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install --group dev")
+AXE = os.environ.get("GATEWHEEL_AXE", "")
+LONG = 120_000  # milliseconds: a worker starts, and the machine may be busy
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service without reports, in which the deaf application is released."""
+    project = open_for_serving(gw.open(gating.make(tmp_path_factory.mktemp("asked") / "rooms")))
+    deaf = project.parts.keep_variant("deaf").id
+    releases.promote(project.parts.engine, "main", deaf, gates={}, override="the first one")
+    with running(project) as it:
+        yield it
+
+
+def test_a_suite_is_run_followed_and_shown(visit: Any, asked: Served, picture: Any) -> None:
+    page = visit("/evaluate", base_url=asked.base_url)
+    page.get_by_text("No report of this suite yet").wait_for()
+    page.get_by_role("button", name="Run the suite").first.click()
+    page.locator("#tells dl").wait_for()
+    whole = page.inner_text("#tells")
+    assert page.locator("#targets [name=app]:checked").input_value() == "main"
+    page.locator("#targets [value=same]").check()
+    page.locator("#limit").fill("8")
+    sync_api.expect(page.locator("#asking-about")).to_contain_text("8 of 40 cases")
+    assert page.inner_text("#tells") != whole
+    picture(page, "evaluate-run")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.locator("#run .progress").wait_for()
+    assert page.inner_text(".run-about") == "suite rooms, main, same"
+    sync_api.expect(page.locator(".report.on")).to_have_count(2, timeout=LONG)
+    page.locator(".case").first.wait_for()
+    assert len(parse_qs(urlsplit(page.url).query)["report"]) == 2
+    page.get_by_role("link", name="Label these").click()
+    page.locator(".begin").wait_for()
+
+
+def test_a_run_that_was_begun_elsewhere_is_followed_after_a_reload(visit: Any, asked: Served) -> None:
+    engine = asked.project.parts.engine
+    wanted = {"suite": "rooms", "app": "main", "model": "", "limit": 0, "repeat": 0}
+    id_ = runs.create(engine, "evaluate", settings={"wanted": [wanted]}, config={})
+    now = {"target": "app main", "done": 10, "total": 40, "known": 4, "errors": 1, "rate": 2.0, "left": 15.0}
+    runs.change(engine, id_, state="running", started=1.0, progress=now)
+    page = visit("/evaluate", base_url=asked.base_url)
+    facts = page.locator("#run .progress-facts")
+    sync_api.expect(facts).to_contain_text("10 of 40 cases")
+    for words in ("app main", "4 known", "1 failed", "2.0 a second", "about 15"):
+        assert words in facts.inner_text()
+    runs.end(engine, id_, "failed", error="the endpoint is gone")
+    sync_api.expect(page.locator("#run")).to_contain_text("the endpoint is gone")
+
+
+def test_the_gate_is_asked_its_pass_ends_and_it_is_asked_again(visit: Any, asked: Served, picture: Any) -> None:
+    page = visit("/release", base_url=asked.base_url)
+    page.locator("#who-asked").wait_for()
+    page.select_option("#who-asked", "same")
+    page.locator("#ask-gate").click()
+    page.locator("#run .progress").wait_for()
+    picture(page, "release-asked")
+    same = page.locator(".candidate", has_text="app same")
+    sync_api.expect(same).to_contain_text("may be released", timeout=LONG)
+    assert same.get_by_role("button", name="Release", exact=True).count() == 1
+
+    cases = asked.project.config.root / "suites" / "rooms.jsonl"
+    before = cases.read_text(encoding="utf-8")
+    more = {"question": "How many people does the cellar seat?", "references": ["none"]}
+    cases.write_text(before + json.dumps(more) + "\n", encoding="utf-8")
+    page.reload()
+    sync_api.expect(same).to_contain_text("passed, but no longer")
+    assert "It would be refused now: suite rooms" in same.inner_text()
+    assert same.get_by_role("button", name="Release", exact=True).count() == 0
+    same.scroll_into_view_if_needed()
+    picture(page, "release-stale")
+    same.get_by_role("button", name="Ask the gate again").click()
+    sync_api.expect(same).to_contain_text("may be released", timeout=LONG)
+    same.get_by_role("button", name="Release", exact=True).click()
+    page.locator("#sure-yes").click()
+    sync_api.expect(page.locator(".now-variant")).to_have_text(asked.project.parts.variant("same").id[:8])
+    page.goto("/runs")
+    page.get_by_role("link", name="same before gate main").first.click()
+    page.get_by_role("link", name="See the reports").wait_for()
+    sync_api.expect(page.locator("#run")).to_contain_text("done: passed, by 41 of 41 cases")
+
+
+@pytest.mark.skipif(not AXE, reason="no axe-core: `npm pack axe-core`, unpack, set GATEWHEEL_AXE to its axe.min.js")
+def test_axe_finds_nothing(visit: Any, asked: Served) -> None:
+    page = visit("/evaluate", base_url=asked.base_url, bypass_csp=True)
+    page.locator("#ask").click()
+    page.locator("#tells dl").wait_for()
+    page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
