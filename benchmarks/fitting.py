@@ -11,6 +11,8 @@ import numpy as np
 
 from gatewheel.rag.logistic import probability
 
+SEED = 7
+
 
 @dataclass(frozen=True)
 class Row:
@@ -76,3 +78,19 @@ def interval(rows: Rows, score: Score, *, draws: int = 1000) -> str:
 
 def print_table(title: str, table: dict[str, float]) -> None:
     print(f"{title} =", json.dumps({name: round(value, 2) for name, value in table.items()}))
+
+
+def over_groups(scores: np.ndarray, labels: np.ndarray, groups: Sequence[str], *, draws: int = 1_000) -> str:
+    """AUROC with the 95 % percentile interval of a bootstrap over groups, for they are what is drawn."""
+    places: dict[str, list[int]] = {}
+    for at, group in enumerate(groups):
+        places.setdefault(group, []).append(at)
+    each = [np.array(found) for found in places.values()]
+    dice = np.random.default_rng(SEED)
+    drawn = []
+    for _ in range(draws):
+        rows = np.concatenate([each[at] for at in dice.integers(len(each), size=len(each))])
+        if labels[rows].any() and not labels[rows].all():
+            drawn.append(auroc(scores[rows], labels[rows]))
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return f"{auroc(scores, labels):.3f} [{low:.3f}, {high:.3f}]"

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from calibrate import reporting
-from fitting import auroc
+from fitting import over_groups
 from gatewheel.embeddings import openvino
 from gatewheel.evals import resolve
 from gatewheel.kernel.config import Config, validate
@@ -228,12 +228,12 @@ def _signals(config: Config, data: Path, parts: dict[str, Any]) -> None:
         }
         print(f"{name:10s} n {len(rows)}, {labels.sum()} supported")
         for signal, numbers in scores.items():
-            print(f"    {signal:12s} {_interval(numbers, labels, groups)}")
+            print(f"    {signal:12s} {over_groups(numbers, labels, groups)}")
         kept = [row for row, keep in zip(rows, held, strict=True) if keep]
         some = [group for group, _, _ in kept]
         for signal, metric in (("lexical", lexical), ("faithfulness", faithful)):
             score = [metric.score(*pair) for _, _, pair in kept]
-            print(f"    held out, {signal:12s} n {len(kept)} {_interval(_filled(score), labels[held], some)}")
+            print(f"    held out, {signal:12s} n {len(kept)} {over_groups(_filled(score), labels[held], some)}")
 
 
 def _labelled(data: Path) -> dict[str, list[tuple[str, bool, tuple[Case, Answer]]]]:
@@ -257,21 +257,6 @@ def _labelled(data: Path) -> dict[str, list[tuple[str, bool, tuple[Case, Answer]
 def _filled(scores: Sequence[float | tuple[float, ...] | None]) -> np.ndarray:
     """An answer without a content word claims nothing: it counts as grounded."""
     return np.array([1.0 if score is None else score for score in scores], np.float64)
-
-
-def _interval(scores: np.ndarray, labels: np.ndarray, groups: Sequence[str], *, draws: int = 1_000) -> str:
-    places: dict[str, list[int]] = {}
-    for at, group in enumerate(groups):
-        places.setdefault(group, []).append(at)
-    each = [np.array(found) for found in places.values()]
-    dice = np.random.default_rng(SEED)
-    drawn = []
-    for _ in range(draws):
-        rows = np.concatenate([each[at] for at in dice.integers(len(each), size=len(each))])
-        if labels[rows].any() and not labels[rows].all():
-            drawn.append(auroc(scores[rows], labels[rows]))
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return f"{auroc(scores, labels):.3f} [{low:.3f}, {high:.3f}]"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import report
-from fitting import auroc
+from fitting import over_groups
 from gatewheel.evals.metrics import toxic
 from gatewheel.rag.sentences import sentence_spans
 
@@ -221,7 +221,13 @@ def _ranking(sets: Mapping[str, Labelled], signals: Mapping[str, Signal]) -> rep
     for name, each in sets.items():
         labels = np.array(each.offensive)
         found = [np.array([signal(text) for text in each.texts]) for signal in signals.values()]
-        rows.append([name, f"{labels.sum()} / {len(labels)}", *(_interval(one, labels, each.groups) for one in found)])
+        rows.append(
+            [
+                name,
+                f"{labels.sum()} / {len(labels)}",
+                *(over_groups(one, labels, each.groups, draws=500) for one in found),
+            ]
+        )
     columns = ("texts", "offensive / all", *signals)
     return report.Table(title="AUROC with 95 % intervals over groups; .5 is chance", columns=columns, rows=rows)
 
@@ -269,21 +275,6 @@ def _misses(signals: Mapping[str, Signal]) -> report.Table:
 def _rate(signal: Signal, texts: Sequence[str]) -> str:
     found = sum(signal(text) >= 0.5 for text in texts)
     return f"{found / len(texts):.1%} ({found})"
-
-
-def _interval(scores: np.ndarray, labels: np.ndarray, groups: Sequence[str], *, draws: int = 500) -> str:
-    places: dict[str, list[int]] = {}
-    for at, group in enumerate(groups):
-        places.setdefault(group, []).append(at)
-    each = [np.array(found) for found in places.values()]
-    dice = np.random.default_rng(SEED)
-    drawn = []
-    for _ in range(draws):
-        rows = np.concatenate([each[at] for at in dice.integers(len(each), size=len(each))])
-        if labels[rows].any() and not labels[rows].all():
-            drawn.append(auroc(scores[rows], labels[rows]))
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return f"{auroc(scores, labels):.3f} [{low:.3f}, {high:.3f}]"
 
 
 if __name__ == "__main__":
