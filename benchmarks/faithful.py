@@ -66,7 +66,7 @@ def _scores(sets: Mapping[str, Rows], names: Sequence[str], threads: int, keep: 
         "encoder": encoder,
         "checker": grounding.create(grounding.Settings(), encoder=encoder),
         "sentences": sentence_spans,
-        "likelihoods": engine.scorer(engine.Settings(threads=threads)),
+        "likelihoods": engine.text_likelihoods(engine.Settings(threads=threads)),
     }
     config = validate({}, Path("gatewheel.toml"))
     for name in names:

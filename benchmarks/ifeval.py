@@ -26,12 +26,17 @@ from gatewheel.data import importing
 from gatewheel.evals.metrics.instructions.checks import asked, followed, loosened
 from gatewheel.kernel.nouns import Case
 from gatewheel.loop import comparing, evaluate, reports
-from gatewheel.loop.evaluate import Progress, Wanted
+from gatewheel.loop.evaluate import Wanted
+from gatewheel.loop.progress import Progress
 
 SEED = 7
 PUNKT = "llama_index/core/_static/nltk_cache"
 TABLES = """[trace]
 store = false
+[model.chat]
+use = "openvino"
+parallel = 16
+exact = true
 [metric.every-strict]
 use = "instructions-strict"
 level = "instruction"

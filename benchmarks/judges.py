@@ -13,6 +13,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,13 @@ from gatewheel.evals.metrics.judge import Settings
 from gatewheel.evals.statistics import ppi
 from gatewheel.evals.statistics.intervals import interval
 from gatewheel.kernel.config import validate
-from gatewheel.kernel.nouns import Answer, Case, Message, Usage
-from gatewheel.models import llamacpp
+from gatewheel.kernel.nouns import Answer, Case, Message
+from gatewheel.loop.plain_answer import plain_answer
+from gatewheel.models import openvino
 from report import Table, parser, show
 
 SEED = 7
+AT_ONCE = 16
 EVIDENCE = 2000  # characters, so that a small machine is done within the hour
 RUBRICS = {
     "faithfulness": "Is every claim of the answer borne out by the evidence? "
@@ -70,22 +73,8 @@ def _rows(data: Path) -> list[Judged]:
             context="\n\n".join(texts[name] for name in row["doc_ids"])[:6000],
             cluster=f"{row['group']} {len(before)}",
         )
-        made.append((case, _answer(row["response"]), row["human"]))
+        made.append((case, plain_answer(row["response"]), row["human"]))
     return made
-
-
-def _answer(text: str) -> Answer:
-    return Answer(
-        answer=text,
-        abstained=False,
-        citations=(),
-        passages=(),
-        sentences=(),
-        usage=Usage(),
-        seconds=0.0,
-        variant="",
-        trace=None,
-    )
 
 
 def _some(rows: Sequence[Judged], most: int) -> list[Judged]:
@@ -97,7 +86,7 @@ def _some(rows: Sequence[Judged], most: int) -> list[Judged]:
 
 def _agreement(rows: Sequence[Judged], criteria: Sequence[str], reason: int) -> list[Table]:
     """SmolLM2-135M-Instruct before each rubric, and before pairs of answers to one question."""
-    model = llamacpp.create(llamacpp.Settings(prompt_cache=True))
+    model = openvino.create(openvino.Settings(parallel=AT_ONCE, exact=True))
     columns = ("criterion", "answers", "no verdict", "kappa", "Spearman", "person", "people, alpha", "s an answer")
     table = Table(title="SmolLM2-135M-Instruct as a judge on MTRAG, one verdict each", columns=columns)
     places = Table(
@@ -112,7 +101,9 @@ def _agreement(rows: Sequence[Judged], criteria: Sequence[str], reason: int) -> 
         judge = Judge(settings, rubric=RUBRICS[criterion], models=lambda _: model, verdicts=_Forgetful())
         began = time.monotonic()
         some = [row for row in rows if row[2].get(criterion)]
-        found = judge_agreement.agreement([_rated(judge, row, criterion) for row in some], yes_no=False)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            rated = list(pool.map(lambda row, judge=judge, criterion=criterion: _rated(judge, row, criterion), some))
+        found = judge_agreement.agreement(rated, yes_no=False)
         table.rows.append(_row(criterion, found, (time.monotonic() - began) / max(1, len(some))))
         print(criterion, table.rows[-1], flush=True)
         if criterion == "appropriateness":
@@ -139,11 +130,13 @@ def _places(judge: Judge, rows: Sequence[Judged]) -> list[Any]:
     by_question: dict[str, list[Judged]] = defaultdict(list)
     for row in rows:
         by_question[row[0].cluster].append(row)
-    said: list[Preferred] = []
+    pairs: list[tuple[Case, Answer, Answer]] = []
     for answers in by_question.values():
         if len(answers) > 1:
             (case, one, _), (_, other, _) = answers[:2]
-            said.append(judge.prefer(case, one, other))
+            pairs.append((case, one, other))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        said: list[Preferred] = list(pool.map(lambda pair: judge.prefer(*pair), pairs))
     picks = [pick for one in said for pick in one.picks if pick in ("1", "2")]
     same = sum(bool(one.better) for one in said) / max(1, len(said))
     return [len(said), f"{same:.0%}", f"{picks.count('1') / max(1, len(picks)):.0%}"]

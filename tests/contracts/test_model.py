@@ -17,7 +17,11 @@ from gatewheel.kernel.errors import ModelError
 from gatewheel.kernel.nouns import Completion, Message
 from gatewheel.kernel.ports import Decoding, Model
 
-LOCAL = ["llama.cpp", "openvino"]
+LOCAL: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama.cpp": ("llama.cpp", {}),
+    "openvino": ("openvino", {}),
+    "openvino, several at once": ("openvino", {"parallel": 3}),
+}
 WITH_LOGPROBS = {"llama.cpp"}
 CONTEXT = 512
 
@@ -52,11 +56,17 @@ WEATHER = {
 
 @pytest.fixture(scope="module", params=LOCAL)
 def model(request: pytest.FixtureRequest) -> Iterator[Model]:
-    module = catalog.load("model", request.param)
-    # one thread: llama.cpp's threads wait for each other by spinning, and tests run beside other tests
-    made: Model = module.create(module.Settings(context_length=CONTEXT, threads=1))
+    made = create(request.param)
     yield made
     made.close()
+
+
+def create(local: str) -> Model:
+    engine, settings = LOCAL[local]
+    module = catalog.load("model", engine)
+    # one thread: llama.cpp's threads wait for each other by spinning, and tests run beside other tests
+    made: Model = module.create(module.Settings(context_length=CONTEXT, threads=1, **settings))
+    return made
 
 
 def ask(text: str) -> list[Message]:
@@ -253,10 +263,9 @@ def test_the_context_length_is_what_was_asked(model: Model) -> None:
     assert model.context_length == CONTEXT
 
 
-@pytest.mark.parametrize("engine", LOCAL)
-def test_close_may_be_called_twice_and_ends_the_model(engine: str) -> None:
-    module = catalog.load("model", engine)
-    closing = module.create(module.Settings(context_length=CONTEXT, threads=1))
+@pytest.mark.parametrize("local", LOCAL)
+def test_close_may_be_called_twice_and_ends_the_model(local: str) -> None:
+    closing = create(local)
     closing.close()
     closing.close()
     with pytest.raises(ModelError, match="is closed"):

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import listening
+from listening import Request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,31 +60,18 @@ def serve(replies: Sequence[Reply]) -> Iterator[Endpoint]:
     left, over = list(replies), threading.Event()
     endpoint = Endpoint(url="")
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            endpoint.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            endpoint.keys.append(self.headers.get("Authorization", ""))
-            reply = left.pop(0) if len(left) > 1 else left[0]
-            if reply.hang:
-                over.wait(20)
-                return
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            self.wfile.write(reply.body)
+    def answer(request: Request) -> listening.Reply | None:
+        endpoint.requests.append(request.json())
+        endpoint.keys.append(request.headers.get("Authorization", ""))
+        reply = left.pop(0) if len(left) > 1 else left[0]
+        if reply.hang:
+            over.wait(20)
+            return None
+        return reply.status, reply.headers, reply.body
 
-        def log_message(self, *_: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    endpoint.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield endpoint
-    finally:
-        over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening.listening(answer) as address:
+        endpoint.url = f"{address}/v1"
+        try:
+            yield endpoint
+        finally:
+            over.set()

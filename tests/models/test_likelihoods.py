@@ -165,13 +165,13 @@ class OfLogits:
 
 
 def test_a_long_text_is_the_sum_of_its_windows_and_an_empty_one_is_certain() -> None:
-    scorer = TextLikelihoods(OfLogits())
+    teller = TextLikelihoods(OfLogits())
     tokens = OfLogits().encode("abcdefghijklmnop")
     parts = [by_hand(list(context), list(scored)) for context, scored in windows(tokens, prefix=PREFIX, length=6)]
-    told = scorer.rolling("abcdefghijklmnop")
+    told = teller.rolling("abcdefghijklmnop")
     assert told.logprob == pytest.approx(sum(part.logprob for part in parts), abs=1e-4)
     assert told.tokens == 16
-    assert scorer.rolling("") == Likelihood(logprob=0, tokens=0, greedy=True)
+    assert teller.rolling("") == Likelihood(logprob=0, tokens=0, greedy=True)
 
 
 def test_choices_of_different_lengths_after_a_prompt_that_is_too_long() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +11,7 @@ import pytest
 
 from gatewheel.kernel.errors import MissingPart, ModelError
 from gatewheel.models import openai
+from listening import as_json, listening
 
 BEGINS = 1  # the token that begins a text
 
@@ -49,35 +47,9 @@ def _read_back(ids: list[int]) -> dict[str, Any]:
 
 @contextmanager
 def _listening(one: Echoing) -> Iterator[Echoing]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self._say(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-        def do_GET(self) -> None:
-            self._say({})
-
-        def _say(self, body: dict[str, Any]) -> None:
-            status, said = one.answer(self.path, body)
-            text = json.dumps(said).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    one.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(lambda request: as_json(*one.answer(request.path, request.json())), gets=True) as address:
+        one.url = f"{address}/v1"
         yield one
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture
@@ -86,12 +58,12 @@ def endpoint() -> Iterator[Echoing]:
         yield one
 
 
-def scorer(url: str, **said: Any) -> Any:
-    return openai.scorer(openai.Settings(model="m", base_url=url, max_retries=0, **said))
+def teller(url: str, **said: Any) -> Any:
+    return openai.text_likelihoods(openai.Settings(model="m", base_url=url, max_retries=0, **said))
 
 
 def test_choices_are_sent_as_tokens_in_one_request_and_read_back(endpoint: Echoing) -> None:
-    model = scorer(endpoint.url)
+    model = teller(endpoint.url)
     found = model.likelihoods("ab ", ["bb", " b"])
     assert [(each.logprob, each.tokens, each.greedy) for each in found] == [(-4.5, 3, False), (-4.5, 3, False)]
     [(_, sent)] = [each for each in endpoint.asked if each[0] == "/v1/completions"]
@@ -105,7 +77,7 @@ def test_choices_are_sent_as_tokens_in_one_request_and_read_back(endpoint: Echoi
 
 
 def test_a_text_begins_with_the_token_that_the_endpoint_names_and_is_told_in_windows(endpoint: Echoing) -> None:
-    model = scorer(endpoint.url, context_length=128)
+    model = teller(endpoint.url, context_length=128)
     rolled = model.rolling("a" * 200)
     assert rolled.tokens == 200
     assert rolled.logprob == -2.0 - 0.5 * 199
@@ -117,7 +89,7 @@ def test_a_text_begins_with_the_token_that_the_endpoint_names_and_is_told_in_win
 def test_an_endpoint_that_begins_every_text_does_so_here_too(endpoint: Echoing) -> None:
     endpoint.begins = True
     endpoint.missing = "/tokenizer_info"  # it need not be asked
-    model = scorer(endpoint.url)
+    model = teller(endpoint.url)
     assert model.likelihoods("a", ["b"])[0].tokens == 1
     assert model.likelihoods("", ["b"])[0].tokens == 1
     assert [body["prompt"] for route, body in endpoint.asked if route == "/v1/completions"] == [
@@ -130,7 +102,7 @@ def test_an_endpoint_that_begins_every_text_does_so_here_too(endpoint: Echoing) 
 def test_an_endpoint_that_lacks_a_route_is_told_apart(endpoint: Echoing, missing: str) -> None:
     endpoint.missing = missing
     with pytest.raises(ModelError, match=rf"{missing} is not there: .*; score with use = \"openvino\""):
-        scorer(endpoint.url).likelihoods("", ["a"])
+        teller(endpoint.url).likelihoods("", ["a"])
 
 
 def test_an_endpoint_that_does_not_read_back_is_no_score_of_0(
@@ -138,9 +110,11 @@ def test_an_endpoint_that_does_not_read_back_is_no_score_of_0(
 ) -> None:
     monkeypatch.setitem(globals(), "_read_back", lambda _: {"token_logprobs": [-0.1], "top_logprobs": [{"x": -0.1}]})
     with pytest.raises(ModelError, match="does not read prompts back"):
-        scorer(endpoint.url).likelihoods("a", ["b"])
+        teller(endpoint.url).likelihoods("a", ["b"])
 
 
 def test_a_remote_endpoint_needs_a_key() -> None:
     with pytest.raises(MissingPart, match="NO_SUCH_KEY is empty"):
-        openai.scorer(openai.Settings(model="m", base_url="https://example.com/v1", api_key_env="NO_SUCH_KEY"))
+        openai.text_likelihoods(
+            openai.Settings(model="m", base_url="https://example.com/v1", api_key_env="NO_SUCH_KEY")
+        )

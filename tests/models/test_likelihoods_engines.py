@@ -27,9 +27,9 @@ ASKED: list[tuple[str, Sequence[str]]] = [
 
 
 @pytest.fixture(scope="module", params=["openvino", "llama.cpp"])
-def scorer(request: pytest.FixtureRequest) -> Iterator[TextLikelihoods]:
+def teller(request: pytest.FixtureRequest) -> Iterator[TextLikelihoods]:
     module = catalog.load("model", request.param)
-    made: TextLikelihoods = module.scorer(module.Settings(context_length=128, threads=1))
+    made: TextLikelihoods = module.text_likelihoods(module.Settings(context_length=128, threads=1))
     yield made
     made.close()
 
@@ -42,7 +42,7 @@ def told() -> dict[str, Any]:
 
 def test_openvino_tells_tokens_without_loading_weights() -> None:
     said: list[str] = []
-    made = openvino.scorer(openvino.Settings(context_length=128, threads=1), on_progress=said.append)
+    made = openvino.text_likelihoods(openvino.Settings(context_length=128, threads=1), on_progress=said.append)
     reader: Any = made.reader
     assert reader.decode(reader.encode("Füchse <|im_end|>")) == "Füchse <|im_end|>"
     assert reader.specials()["bos_token"] == "<|im_start|>"
@@ -57,8 +57,8 @@ def test_openvino_tells_tokens_without_loading_weights() -> None:
 
 
 @pytest.mark.slow
-def test_two_engines_tell_nearly_the_same_of_the_same_weights(scorer: TextLikelihoods, told: dict[str, Any]) -> None:
-    mine = [each for prompt, texts in ASKED for each in scorer.likelihoods(prompt, texts)]
+def test_two_engines_tell_nearly_the_same_of_the_same_weights(teller: TextLikelihoods, told: dict[str, Any]) -> None:
+    mine = [each for prompt, texts in ASKED for each in teller.likelihoods(prompt, texts)]
     other = told.setdefault("first", mine)
     assert [each.tokens for each in mine] == [each.tokens for each in other]
     # 8-bit activations of llama.cpp, weights rounded to 8 bits for OpenVINO: .06 a token on average
@@ -69,22 +69,22 @@ def test_two_engines_tell_nearly_the_same_of_the_same_weights(scorer: TextLikeli
 
 
 @pytest.mark.slow
-def test_what_was_read_before_and_beside_changes_nothing(scorer: TextLikelihoods) -> None:
-    again = scorer.likelihoods("The capital of France is", [" Rome", " Paris"])
-    scorer.likelihoods("The capital of Spain is", [" Madrid"])
-    [rome] = scorer.likelihoods("The capital of France is", [" Rome"])
+def test_what_was_read_before_and_beside_changes_nothing(teller: TextLikelihoods) -> None:
+    again = teller.likelihoods("The capital of France is", [" Rome", " Paris"])
+    teller.likelihoods("The capital of Spain is", [" Madrid"])
+    [rome] = teller.likelihoods("The capital of France is", [" Rome"])
     assert rome.logprob == pytest.approx(again[0].logprob, abs=0.2)
-    [alone] = scorer.likelihoods("The capital of France is", [" London, the city of fog"])
-    beside = scorer.likelihoods("The capital of France is", [" Rome", " London, the city of fog", " a"])
+    [alone] = teller.likelihoods("The capital of France is", [" London, the city of fog"])
+    beside = teller.likelihoods("The capital of France is", [" Rome", " London, the city of fog", " a"])
     assert beside[1].tokens == alone.tokens == 6
     assert beside[1].logprob == pytest.approx(alone.logprob, abs=0.2)
 
 
 @pytest.mark.slow
-def test_a_long_text_is_told_in_windows(scorer: TextLikelihoods) -> None:
-    reader, text = scorer.reader, LONG * 2
+def test_a_long_text_is_told_in_windows(teller: TextLikelihoods) -> None:
+    reader, text = teller.reader, LONG * 2
     parts = [reader.score(*_split(each))[0] for each in windows(reader.encode(text), prefix=reader.prefix, length=128)]
-    found = scorer.rolling(text)
+    found = teller.rolling(text)
     assert found.tokens == sum(part.tokens for part in parts) > 128
     assert found.logprob == pytest.approx(sum(part.logprob for part in parts), rel=1e-3)
 
@@ -94,16 +94,16 @@ def _split(each: tuple[Sequence[int], Sequence[int]]) -> tuple[Sequence[int], li
 
 
 @pytest.mark.slow
-def test_what_cannot_be_told_says_why(scorer: TextLikelihoods) -> None:
+def test_what_cannot_be_told_says_why(teller: TextLikelihoods) -> None:
     with pytest.raises(PromptTooLong, match="the context holds 128"):
-        scorer.likelihoods("x", [LONG * 3])
+        teller.likelihoods("x", [LONG * 3])
     with pytest.raises(ModelError, match="no token of its own"):
-        scorer.likelihoods("x", [""])
+        teller.likelihoods("x", [""])
 
 
 @pytest.mark.slow
 def test_openvino_in_float32_gives_the_same_whatever_is_shared() -> None:
-    model = openvino.scorer(openvino.Settings(context_length=256, threads=1))
+    model = openvino.text_likelihoods(openvino.Settings(context_length=256, threads=1))
     prompt, texts = LONG, [" The keeper", " The keeper of the light", " 1823", " A"]
     together = model.likelihoods(prompt, texts)
     for text, beside in zip(texts, together, strict=True):
@@ -120,7 +120,7 @@ def test_openvino_in_float32_gives_the_same_whatever_is_shared() -> None:
 def test_llama_cpp_tells_several_callers_at_once() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    model = llamacpp.scorer(llamacpp.Settings(context_length=128, threads=1, parallel=2))
+    model = llamacpp.text_likelihoods(llamacpp.Settings(context_length=128, threads=1, parallel=2))
     assert model.parallel == 2
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda city: model.likelihoods("I live in", [f" {city}"])[0], ["Rome", "Paris"] * 3))
@@ -133,7 +133,7 @@ def test_llama_cpp_tells_several_callers_at_once() -> None:
 def test_hf_computes_as_the_harness_does_to_the_last_bit(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="the engine hf is part of the extra gatewheel[train]")
     _tiny(tmp_path)
-    model = hf.scorer(hf.Settings(weights=str(tmp_path), context_length=128, threads=1))
+    model = hf.text_likelihoods(hf.Settings(weights=str(tmp_path), context_length=128, threads=1))
     reader: Any = model.reader
     for prompt, texts in [("ab cd", [" ef", " a b"]), ("", ["abc"]), ("ab " * 70, [" cd ef", " x"])]:
         for text, told in zip(texts, model.likelihoods(prompt, texts), strict=True):

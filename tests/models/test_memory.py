@@ -32,6 +32,12 @@ def test_a_model_takes_at_least_its_weights_and_that_is_remembered() -> None:
     assert memory.remembered("llama.cpp", SETTINGS, "other weights") is None
 
 
+def test_the_weights_in_a_process_that_the_engine_starts_count_too() -> None:
+    found = memory.measure("openvino", {**SETTINGS, "parallel": 2}, identity(find(DEFAULT)))
+    assert found.error == ""
+    assert 1.5 * find(DEFAULT).stat().st_size < found.answering <= found.peak < 3e9
+
+
 def test_what_cannot_be_loaded_says_why_and_is_tried_again(tmp_path: Path) -> None:
     (tmp_path / "bad.gguf").write_bytes(b"GGUF nonsense")
     settings = {**SETTINGS, "weights": str(tmp_path / "bad.gguf")}

@@ -86,6 +86,23 @@ def test_the_weights_that_the_file_means_survive_as_int8(
     assert (np.abs(rebuilt - exact) <= allowed).all()
 
 
+@settings(max_examples=40)
+@given(blocks())
+def test_exact_weights_are_those_of_the_file_as_float16(
+    tmp_path_factory: pytest.TempPathFactory, drawn: tuple[GGMLQuantizationType, Any]
+) -> None:
+    kind, data = drawn
+    folder = tmp_path_factory.mktemp("exact")
+    kept = quantize(np.linspace(-1, 1, 64, dtype=np.float32).reshape(2, 32), Kind.Q8_0)
+    source = write(folder / "a.gguf", {"q": (kind, data), "kept": (Kind.Q8_0, kept)})
+    make_importable(source, folder / "b.gguf", exact=True)
+
+    made = read(folder / "b.gguf")
+    assert {one[0] for one in made.values()} == {Kind.F16}
+    np.testing.assert_array_equal(made["q"][1], dequantize(data, kind).astype(np.float16))
+    np.testing.assert_array_equal(made["kept"][1], dequantize(kept, Kind.Q8_0).astype(np.float16))
+
+
 def test_what_openvino_keeps_is_copied_and_plain_matrices_become_float16(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

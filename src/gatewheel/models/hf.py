@@ -21,7 +21,7 @@ from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
 from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, find
 
 SCORES = "hf"  # what tells likelihoods: another word would be other numbers
-TELLS_TOKENS = True  # the reader of `scorer` fulfils Vocabulary
+TELLS_TOKENS = True  # the reader of `text_likelihoods` fulfils Vocabulary
 _NEEDED = ("torch", "transformers", "gguf", "accelerate")
 
 
@@ -45,7 +45,7 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     return HuggingFace(model, tokenizer, name=Path(settings.weights).stem, context_length=length)
 
 
-def scorer(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> TextLikelihoods:
+def text_likelihoods(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> TextLikelihoods:
     """What says how probable texts are to the same weights. It loads them for itself. Raises what `create` raises."""
     from gatewheel.models.hf_likelihoods import HuggingFaceReader
 

@@ -62,7 +62,7 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     return LlamaCpp(path, header=read_header(path), settings=settings)
 
 
-def scorer(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> TextLikelihoods:
+def text_likelihoods(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> TextLikelihoods:
     """What says how probable texts are to the same weights. It loads them for itself. Raises what `create` raises."""
     from gatewheel.models.llamacpp_likelihoods import LlamaCppReader
 

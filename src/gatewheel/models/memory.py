@@ -27,8 +27,8 @@ from gatewheel.models.cores import available_cores
 from gatewheel.models.measure import ENGINES
 from gatewheel.models.weights import read_json, write_json
 
-LOCAL = ("llama.cpp", "openvino", "hf")  # what runs in the process that asks
-_METHOD = 1  # raise it when figures change for another reason than the engine
+LOCAL = ("llama.cpp", "openvino", "hf")  # what runs in the process that asks, or in one that it starts
+_METHOD = 2  # raise it when figures change for another reason than the engine
 _LIMIT = 300.0  # seconds, the conversion of larger weights included
 _unwritten: dict[str, Any] = {}  # what a cache that cannot be written would have held, for this process
 
@@ -118,18 +118,24 @@ def _figures(use: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "answering": max(0, _resident("VmRSS") - before),
         "peak": max(0, _resident("VmHWM") - before),
-        "converted": bool(told),
+        "converted": any(line.startswith("converting") for line in told),
     }
 
 
 def _resident(field: str) -> int:
-    """Bytes, of /proc/self/status (proc_pid_status(5)); 0 where there is none."""
+    """Bytes of this process and those that it started, of proc_pid_status(5); 0 where there is no /proc."""
+    own = str(os.getpid())
+    found = [_status(folder) for folder in Path("/proc").glob("[0-9]*")]
+    mine = (told for told in found if own in (told.get("Pid"), told.get("PPid")))
+    return sum(1024 * int(told.get(field, "0").split()[0]) for told in mine)
+
+
+def _status(process: Path) -> dict[str, str]:
     try:
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return 0
-    found = (line.split()[1] for line in lines if line.startswith(f"{field}:"))
-    return 1024 * int(next(found, "0"))
+        lines = (process / "status").read_text(encoding="utf-8").splitlines()
+    except OSError:  # it ended meanwhile
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     return Endpoint(Calls(OpenAI(**_access(settings))), settings)
 
 
-def scorer(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> TextLikelihoods:
+def text_likelihoods(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> TextLikelihoods:
     """What says how probable texts are to the endpoint's model; nothing is sent yet. Raises what `create` raises."""
     from openai import OpenAI
 

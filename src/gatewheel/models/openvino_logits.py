@@ -1,8 +1,7 @@
 """Logits of a kept conversion (conversion.py), which the pipeline of OpenVINO GenAI does not hand out.
 
 The graph is the pipeline's own; only the positions that are asked for go through its last matrix, which is a fifth of
-the work for SmolLM2. Everything is computed in float32 and activations are not quantised, so that the same tokens have
-the same probability whatever was read beside or before them: by default they differ by up to 0.5 then.
+the work for SmolLM2. Everything is computed in float32 and activations are not quantised.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gatewheel.kernel.errors import ModelError
+from gatewheel.models.conversion import properties
 from gatewheel.models.logits import beginning
 
 if TYPE_CHECKING:
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     Logits = NDArray[np.float32]
     Rows = NDArray[np.int64]
 
-PRECISE = {
-    "INFERENCE_PRECISION_HINT": "f32",
-    "KV_CACHE_PRECISION": "f32",
-    "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
-}
 _WANTED = "wanted_positions"
 _SEQUENCE = 2  # axis of a state of keys or values: (rows, heads, tokens, width)
 
@@ -100,8 +95,7 @@ def _compiled(folder: Path, threads: int) -> tuple[Any, int]:
     try:
         model = core.read_model(folder / "openvino_model.xml")
         _only_wanted(model)
-        options = {**PRECISE, "INFERENCE_NUM_THREADS": threads, "CACHE_DIR": str(folder / "compiled")}
-        compiled = core.compile_model(model, "CPU", options)
+        compiled = core.compile_model(model, "CPU", properties(folder, threads=threads, precise=True))
         return compiled.create_infer_request(), _width(model)
     except RuntimeError as error:
         raise _no_logits(folder, error) from error

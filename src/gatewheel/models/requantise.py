@@ -29,21 +29,23 @@ _PLAIN = {"F32", "BF16"}
 _CHUNK = 2**22  # weights at a time: 16 MB as float32
 
 
-def make_importable(source: Path, target: Path) -> None:
+def make_importable(source: Path, target: Path, *, exact: bool = False) -> None:
     """Put at `target` what OpenVINO can import faithfully: a link to `source`, or a file of the types that it keeps.
+
+    `exact` writes every matrix as F16, which holds each weight within 2^-11 of itself.
 
     Raises ModelError when `source` is no usable GGUF file or holds a type that cannot be read, OSError when there is
     no room.
     """
     layout = read_layout(source)
-    kinds = [_kind_for(tensor, source) for tensor in layout.tensors]
+    kinds = [_kind_for(tensor, source, exact) for tensor in layout.tensors]
     if all(kind == tensor.kind for kind, tensor in zip(kinds, layout.tensors, strict=True)):
         target.symlink_to(source.resolve())
     else:
         _write(source, target, layout, kinds)
 
 
-def _kind_for(tensor: Tensor, source: Path) -> Any:
+def _kind_for(tensor: Tensor, source: Path, exact: bool) -> Any:
     """The ggml type in which the import keeps the tensor."""
     from gguf import GGMLQuantizationType as Kind
 
@@ -51,9 +53,11 @@ def _kind_for(tensor: Tensor, source: Path) -> Any:
         kind = Kind(tensor.kind)
     except ValueError as error:
         raise _unreadable(tensor, source, f"unknown type {tensor.kind}") from error
-    if kind.name in _KEPT or (kind == Kind.F32 and len(tensor.shape) < 2):
+    if kind == Kind.F32 and len(tensor.shape) < 2:
         return kind
-    return Kind.F16 if kind.name in _PLAIN else Kind.Q8_0
+    if exact:
+        return Kind.F16
+    return kind if kind.name in _KEPT else Kind.F16 if kind.name in _PLAIN else Kind.Q8_0
 
 
 def _write(source: Path, target: Path, layout: Layout, kinds: list[Any]) -> None:
