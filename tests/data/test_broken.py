@@ -35,6 +35,24 @@ def values(keys: Iterable[str], texts: Iterable[str]) -> st.SearchStrategy[Any]:
 ROW = values(
     "id question query answers text choices label messages role content history meta tags a b".split(), ["user"]
 )
+PROBES: list[dict[str, Any]] = [
+    {"prompt": "p", "instruction_id_list": ["x"], "kwargs": [{}], "key": 1},
+    {
+        "question": "q",
+        "ans0": "a",
+        "ans1": "b",
+        "ans2": "c",
+        "question_polarity": "neg",
+        "label": 0,
+        "answer_info": {"ans0": ["a"]},
+        "additional_metadata": {"stereotyped_groups": ["a"]},
+        "target_loc": 0,
+    },
+    {"question": "q", "choices": ["a"], "meta": {"answer_groups": [["a"]], "stereotyped_groups": [], "polarity": "x"}},
+    {"sent_more": "a", "sent_less": "b", "bias_type": "x", "stereo_antistereo": "stereo"},
+    {"text": "t", "code": "def f(): 1", "test_list": ["f()"], "test_setup_code": "", "task_id": 1},
+]
+ANY = values("ans0 ans1 stereotyped_groups answer_groups polarity text a".split(), ["²", "a"])
 FOO = values(
     "vars assert type value metadata description question a b config tests prompts raw".split(),
     ["equals", "contains-any", "contains-all", "is-refusal", "file://x.txt", "file://t.csv", "javascript"],
@@ -77,6 +95,20 @@ def test_any_bytes(folder: Path, data: bytes, ending: str) -> None:
 def test_any_rows(folder: Path, rows: list[Any]) -> None:
     path = folder / "rows.json"
     path.write_text(json.dumps(rows))
+    attempt(path)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(PROBES), st.data())
+def test_any_value_in_a_public_probe(folder: Path, probe: dict[str, Any], data: st.DataObject) -> None:
+    row = {**probe, data.draw(st.sampled_from([*probe])): data.draw(ANY)}
+    if isinstance(row.get("meta"), dict):
+        row["meta"] = {
+            **row["meta"],
+            data.draw(st.sampled_from(["answer_groups", "stereotyped_groups"])): data.draw(ANY),
+        }
+    path = folder / "probe.json"
+    path.write_text(json.dumps([row]))
     attempt(path)
 
 

@@ -184,6 +184,22 @@ def test_programs_that_differ_in_indentation_are_two_cases_on_one_side() -> None
     assert identity(spaced) == identity(one)
 
 
+def test_what_replaces_a_file_has_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
+    secret, link = tmp_path / "secret.jsonl", tmp_path / "link.jsonl"
+    secret.write_bytes(b"")
+    secret.chmod(0o600)
+    link.symlink_to(secret)
+    cases.replace(link, b"new")
+    assert (link.is_symlink(), secret.read_bytes(), secret.stat().st_mode & 0o777) == (True, b"new", 0o600)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.jsonl", "secret.jsonl"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UserError, match=r"file/x\.jsonl cannot be written: .*; check its folder"):
+        cases.replace(tmp_path / "file" / "x.jsonl", b"new")
+
+
 def test_identity_stays_as_it_is_in_stores_that_exist() -> None:
     assert identity(case(references=("Ada", "Lovelace"))) == "735c790574cf9231d8aa26d86f1e35f6"
 

@@ -87,6 +87,14 @@ def test_targets_and_choices_are_columns_lists_and_templates(
     assert (case.choices, case.label) == (choices, label)
 
 
+@pytest.mark.parametrize("target", ["²", "1" * 5000])
+def test_a_target_that_is_no_place_is_told(tmp_path: Path, target: str) -> None:
+    text = "output_type: multiple_choice\ndoc_to_text: question\ndoc_to_choice: choices\n"
+    text += f"doc_to_target: '{target}{{{{x}}}}'\n"
+    with pytest.raises(UserError, match="is none of the 2 choices"):
+        one(task(tmp_path, text, [{**ROWS[0], "x": ""}]))
+
+
 def test_several_targets_are_references(tmp_path: Path) -> None:
     text = "doc_to_text: '{{question | regex_replace(\"2\", \"3\")}}'\ndoc_to_target: '{{choices}}'\n"
     case = one(task(tmp_path, text))

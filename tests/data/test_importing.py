@@ -72,6 +72,22 @@ def test_columns_are_found_by_the_names_that_public_data_sets_use(tmp_path: Path
             {"question": "q", "choices": {"text": ["x", "y"], "label": ["1", "2"]}, "answerKey": "2"},
             {"choices": ("x", "y"), "label": "y"},
         ),
+        *(
+            (
+                {"question": "q", "options": {"1": "x", "2": "y", "3": "z"}, "answer": key},
+                {"choices": ("x", "y", "z"), "label": said},
+            )
+            for key, said in ((1, "x"), ("1", "x"), (3, "z"), (" 3 ", "z"), ("y", "y"))
+        ),
+        (
+            {"question": "q", "choices": {"label": [1, 2, 3], "text": ["2", "3", "4"]}, "answerKey": 2},
+            {"choices": ("2", "3", "4"), "label": "3"},
+        ),
+        (
+            {"question": "q", "choices": {"label": ["1", "2", "3"], "text": ["2", "3", "4"]}, "answerKey": "2"},
+            {"choices": ("2", "3", "4"), "label": "3"},
+        ),
+        ({"question": "q", "options": {"0": "x", "1": "y"}, "answer": 1}, {"choices": ("x", "y"), "label": "y"}),
         ({"ctx": "q", "endings": ["x", "y"], "label": "0"}, {"choices": ("x", "y"), "label": "x"}),
         ({"question": "q", "options": {"A": "x", "B": "y"}, "answer": "B"}, {"choices": ("x", "y"), "label": "y"}),
         ({"question": "q", "options": ["1", "0"], "label": "1"}, {"choices": ("1", "0"), "label": "1"}),
@@ -159,6 +175,12 @@ def test_fields_that_are_not_there_are_told(tmp_path: Path, fields: dict[str, st
         ("data.json", '[{"question": "Who?"}, 3]', "data.json, record 2: a JSON int, not an object"),
         ("data.json", '[{"question": "Who?"},\n{"a" 3}]', "data.json, line 2: no JSON"),
         ("data.jsonl", '{"question": "q", "options": ["a"], "label": "z"}', "line 1: 'z' is none of the 1 choices"),
+        (
+            "data.jsonl",
+            '{"question": "q", "options": {"1": "a", "2": "b"}, "label": 0}',
+            "'0' is none of the 2 choices",
+        ),
+        ("data.jsonl", f'{{"question": "q", "options": ["a"], "label": "{"1" * 5000}"}}', "is none of the 1 choices"),
         ("data.jsonl", '{"quest": "q"}', "line 1: no column is known for a question: quest; name it: --field question"),
         ("data.jsonl", '{"question": "q", "answers": [{}]}', "line 1: 'answers' holds no text but a dict"),
         ("data.jsonl", '{"question": ["q"]}', "line 1: 'question' holds no text but a list"),

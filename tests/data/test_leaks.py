@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from gatewheel.data import cases as case_files
-from gatewheel.data import leaks, overlap, sides, splits, vectors
+from gatewheel.data import leak_sources, overlap, sides, splits, vectors
 from gatewheel.data.cases import split_key
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Case
@@ -35,7 +36,7 @@ def suite(root: Path, name: str, *questions: str, more: str = "") -> None:
 
 
 def names(root: Path, name: str, **said: Any) -> tuple[list[str], list[str]]:
-    found, unread = leaks.sources(root, name, **said)
+    found, unread = leak_sources.sources(root, name, **said)
     return [one.name for one in found], [one.name for one in unread]
 
 
@@ -57,27 +58,32 @@ def often(texts: Sequence[str], n: int) -> set[str]:
 @settings(max_examples=300)
 @given(TEXTS, TEXTS)
 def test_shared_runs_of_thirteen_words_are_those_that_comparing_every_pair_finds(a: list[str], b: list[str]) -> None:
-    found = {(hit.a, hit.b): hit.score for hit in overlap.between(cases(*a), cases(*b)) if hit.kind == "run"}
+    found = {hit.a: (hit.b, hit.score) for hit in overlap.closest(cases(*a), cases(*b)) if hit.kind == "run"}
     usual = often(a, overlap.LONG) | often(b, overlap.LONG)
     expected = {}
     for x, one in enumerate(a):
-        for y, other in enumerate(b):
+        shares = []
+        for other in b:
             left, right = set(runs(one, overlap.LONG)), set(runs(other, overlap.LONG))
-            if shared := (left & right) - usual:
-                expected[x, y] = len(shared) / min(len(left), len(right))
-    assert found == pytest.approx(expected)
+            shared = (left & right) - usual
+            shares.append(len(shared) / min(len(left), len(right)) if shared else 0.0)
+        if any(shares):
+            expected[x] = (shares.index(max(shares)), max(shares))
+    assert found == expected
 
 
 @settings(max_examples=100)
 @given(TEXTS, TEXTS)
 def test_each_case_is_told_with_its_closest_neighbour_of_each_kind(a: list[str], b: list[str]) -> None:
-    every = overlap.between(cases(*a), cases(*b))
     told = {
-        (found.case.id, found.hit.kind): found.hit.score for found in sides.common(cases(*a), {"x": tuple(cases(*b))})
+        (found.case.id, found.hit.kind): (found.other.question, found.suite, found.hit.score)
+        for found in sides.common(cases(*a), {"x": tuple(cases(*b[:4])), "y": tuple(cases(*b[4:]))})
     }
-    best: dict[tuple[str, str], float] = {}
-    for hit in every:
-        best[f"c{hit.a}", hit.kind] = max(hit.score, best.get((f"c{hit.a}", hit.kind), 0.0))
+    best: dict[tuple[str, str], tuple[str, str, float]] = {}
+    for one, (y, other) in product(cases(*a), enumerate(b)):
+        for hit in overlap.closest([one], cases(other)):
+            if hit.score > best.get((one.id, hit.kind), ("", "", 0.0))[2]:
+                best[one.id, hit.kind] = (other, "x" if y < 4 else "y", hit.score)
     assert told == best
 
 
@@ -92,13 +98,13 @@ def test_sources_are_training_suites_the_examples_shown_and_the_files_named(tmp_
     (tmp_path / "suites" / "web.csv").write_text("question,answer\nWhy?,So\n", encoding="utf-8")
     more = tmp_path / "more.jsonl"
     case_files.write(more, cases("How?"))
-    found, unread = leaks.sources(tmp_path, "exam", against=[more])
+    found, unread = leak_sources.sources(tmp_path, "exam", against=[more])
     assert not unread
-    read, lost = leaks.read(found)
+    read, lost = leak_sources.read(found)
     assert not lost
     assert {name: [case.question for case in every] for name, every in read.items()} == {
         "learned": ["When?"],
-        leaks.EXAMPLES: ["First?"],  # only what is shown
+        leak_sources.EXAMPLES: ["First?"],  # only what is shown
         "web.csv": ["Why?"],
         "more.jsonl": ["How?"],
     }
@@ -112,8 +118,8 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(tmp_path: Path) -> Non
     suite(tmp_path, "torn", "Where?", more='split = "train"\n')
     suite(tmp_path, "worse", "Why?", more="split = train\n")
     (tmp_path / "suites" / "torn.jsonl").write_text('{"question": \n', encoding="utf-8")
-    found, unread = leaks.sources(tmp_path, "exam")
-    read, lost = leaks.read(found)
+    found, unread = leak_sources.sources(tmp_path, "exam")
+    read, lost = leak_sources.read(found)
     assert set(read) == {"fine"}
     assert [one.name for one in lost] == ["torn"]
     assert "torn.jsonl, line 1" in lost[0].reason
@@ -126,12 +132,12 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(tmp_path: Path) -> Non
 def test_the_state_of_a_source_changes_with_its_bytes_and_how_many_count(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text("one", encoding="utf-8")
-    first = leaks.Source(name="x", path=path).state()
-    assert leaks.Source(name="x", path=path).state() == first
-    assert leaks.Source(name="x", path=path, first=1).state() != first
+    first = leak_sources.Source(name="x", path=path).state()
+    assert leak_sources.Source(name="x", path=path).state() == first
+    assert leak_sources.Source(name="x", path=path, first=1).state() != first
     path.write_text("two", encoding="utf-8")
-    assert leaks.Source(name="x", path=path).state() != first
-    folder = leaks.Source(name="x", path=tmp_path)
+    assert leak_sources.Source(name="x", path=path).state() != first
+    folder = leak_sources.Source(name="x", path=tmp_path)
     before = folder.state()
     (tmp_path / "y").write_text("more", encoding="utf-8")
     assert folder.state() != before
@@ -202,6 +208,20 @@ def test_vectors_of_another_size_are_not_taken_for_ours(tmp_path: Path) -> None:
     assert vectors.Once(other, folder=tmp_path).missing(["a"]) == 1
 
 
+def test_kept_vectors_are_read_when_one_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors.Once(Counting(), folder=tmp_path).encode(["a"])
+    monkeypatch.setattr(vectors, "_read", None)
+    again = vectors.Once(Counting(), folder=tmp_path)
+    assert (again.id, again.dimensions) == (Counting.id, 2)
+    with pytest.raises(TypeError):
+        again.missing(["a"])
+
+
+def test_vectors_that_cannot_be_kept_are_there_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    assert vectors.Once(Counting(), folder=tmp_path / "file").encode(["a"]).shape == (1, 2)
+
+
 # --- cases in a text ---
 
 
@@ -209,18 +229,24 @@ def test_a_case_stands_in_a_prompt_by_a_long_run_or_by_all_words_of_a_short_ques
     long = "Which of the seven drawers in the old green cupboard of the north hall holds the key?"
     asked = cases("What opens the cellar door?", long, "Who knows?", "What opens the attic door?")
     text = f"Answer briefly.\nQ: WHAT OPENS the cellar door\nA: a key\nQ: {long[:70]} …\nWho knows? attic door?"
-    assert [one.id for one in leaks.standing_in(text, asked)] == ["c0", "c1"]
-    assert leaks.standing_in("", asked) == []
+    assert [one.id for one in leak_sources.standing_in(text, asked)] == ["c0", "c1"]
+    assert leak_sources.standing_in("", asked) == []
+
+
+def test_a_question_without_spaces_is_found_in_a_prompt() -> None:
+    asked = cases("地下室的门是用什么打开的？", "谁？", "阁楼的门是用什么打开的？")
+    text = "请简短回答。\n问：地下室的门是用什么打开的？答：一把钥匙。"
+    assert [one.id for one in leak_sources.standing_in(text, asked)] == ["c0"]
 
 
 def test_how_all_questions_are_put_is_no_case_in_a_prompt() -> None:
     how = "Read what follows with care and then answer in one word of the text alone:"
     asked = cases(*(f"{how} number {at}?" for at in range(overlap.FORMULA + 1)))
-    assert leaks.standing_in(how, asked) == []
-    assert [one.id for one in leaks.standing_in(f"{how} number 3? three", asked)] == ["c3"]
+    assert leak_sources.standing_in(how, asked) == []
+    assert [one.id for one in leak_sources.standing_in(f"{how} number 3? three", asked)] == ["c3"]
 
 
 def test_choices_in_a_case_do_not_hide_its_question() -> None:
     [case] = cases("What opens the cellar door?")
     chosen = Case(id="c0", question=case.question, choices=("a key", "a spoon made of wood", "the long rusty old nail"))
-    assert leaks.standing_in("Q: What opens the cellar door? A: a key", [chosen]) == [chosen]
+    assert leak_sources.standing_in("Q: What opens the cellar door? A: a key", [chosen]) == [chosen]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gatewheel.data import suites
-from gatewheel.data.importing import read_any
+from gatewheel.data.importing import gather, read_any
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Case
 
@@ -123,6 +123,27 @@ def test_a_probe_begins_with_its_own_metrics(tmp_path: Path) -> None:
     checks = suites.beginning([Case(id="a", question="Write.", meta={"checks": []})], "train")
     assert checks.metrics == ("instructions-strict", "instructions-loose")
     assert (checks.max_tokens, checks.split) == (1280, "train")
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ({**BBQ, "answer_info": str(BBQ["answer_info"])}, "answer_info: must be an object"),
+        ({**BBQ, "additional_metadata": "{}"}, "additional_metadata: must be an object"),
+        ({"prompt": "Write.", "instruction_id_list": ["x"], "kwargs": ["{}"]}, "kwargs: must be an object"),
+        (
+            {"question": "q", "meta": {"answer_groups": 3, "stereotyped_groups": [], "polarity": "neg"}},
+            "answer_groups: must be a list, got '3'",
+        ),
+        ({"text": "t", "code": "def f(): 1", "test_list": ["f()"], "test_imports": 5}, "test_imports: must be a list"),
+    ],
+)
+def test_a_probe_in_another_form_is_told_and_the_rest_goes_on(tmp_path: Path, row: dict[str, Any], what: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{json.dumps(row)}\n{{"question": "Who?"}}\n', encoding="utf-8")
+    gathered = gather(path)
+    assert [case.question for case in gathered.cases] == ["Who?"]
+    assert [what in refusal.reason for refusal in gathered.refusals] == [True]
 
 
 def test_columns_that_are_named_go_before_what_is_known_of_a_probe(tmp_path: Path) -> None:

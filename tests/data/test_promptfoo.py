@@ -112,6 +112,7 @@ scenarios:
         ("grade: is polite", {"type": "llm-rubric", "value": "is polite"}),
         ("fn:output.length < 9", {"type": "javascript", "value": "output.length < 9"}),
         ("is-refusal", {"type": "is-refusal"}),
+        ("similar(1.2.3): x", {"type": "equals", "value": "similar(1.2.3): x"}),  # as promptfoo reads it
     ],
 )
 def test_an_assertion_of_a_table_is_read(text: str, made: dict[str, Any]) -> None:

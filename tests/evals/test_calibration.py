@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewheel.evals import calibration
-from gatewheel.evals.calibration import Calibration, Labelled, auroc, cross_validated, ece, fit, refuse_few, told
+from gatewheel.evals.calibration import Calibration, Labelled, auroc, cross_validated, fit, refuse_few, told
+from gatewheel.evals.signals import SIGNALS
+from gatewheel.evals.statistics.reliability import calibration_error
 from gatewheel.kernel.errors import ConfigError, UserError
 
 MADE = Calibration(
@@ -43,8 +46,9 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(rows: list[tuple[float, 
 
 
 def test_calibration_error_is_the_distance_of_said_and_seen() -> None:
-    assert ece(np.array([[0.25, 0.0], [0.25, 1.0], [0.25, 0.0], [0.25, 0.0]])) == pytest.approx(0.0)
-    assert ece(np.array([[0.9, 0.0], [0.9, 1.0]])) == pytest.approx(0.4)
+    rows = np.array([[0.25, 0.0], [0.25, 1.0], [0.25, 0.0], [0.25, 0.0]])
+    assert calibration_error(rows, 10) == pytest.approx(0.0)
+    assert calibration_error(np.array([[0.9, 0.0], [0.9, 1.0]]), 10) == pytest.approx(0.4)
 
 
 def test_the_law_that_made_the_labels_is_found_again() -> None:
@@ -108,11 +112,11 @@ def test_too_few_labels_are_refused_and_it_says_how_many_are_missing(
     rows: Sequence[Labelled], signals: int, lacks: str
 ) -> None:
     with pytest.raises(UserError, match=lacks):
-        refuse_few(rows, calibration.SIGNALS[:signals])
+        refuse_few(rows, SIGNALS[:signals])
 
 
 def test_enough_labels_are_not_refused() -> None:
-    refuse_few(drawn(100, 0.0), calibration.SIGNALS[:1])
+    refuse_few(drawn(100, 0.0), SIGNALS[:1])
 
 
 def test_a_calibration_is_a_file_that_comes_back(tmp_path: Path) -> None:
@@ -120,6 +124,26 @@ def test_a_calibration_is_a_file_that_comes_back(tmp_path: Path) -> None:
     assert calibration.read(tmp_path / "grounded.json") == MADE
     assert MADE.probability({"lexical-grounding": 0.5}) == 0.5
     assert MADE.probability({"lexical-grounding": 1.0}) == pytest.approx(1 / (1 + np.exp(-2)))
+
+
+def test_a_calibration_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "grounded.json"
+    calibration.write(path, MADE)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match="No space left"):
+        calibration.write(path, replace(MADE, intercept=1.0))
+    assert calibration.read(path) == MADE
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_ranks_without_a_mistake_are_no_proof() -> None:
+    rows = [Labelled(signals=(float(good),), faithful=good) for good in [True] * 10 + [False] * 40]
+    assert np.isclose(told([row.signals[0] for row in rows], rows).auroc, 1.0)
+    assert 0.6 < told([row.signals[0] for row in rows], rows).interval.low < 0.95
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def score(value: object) -> str:
 def test_the_median_of_grades_counts_and_the_majority_of_yes_and_no(tmp_path: Path) -> None:
     judge, model = made(lambda seed, _: score([1, 4, 3][seed % 3]), tmp_path)
     found = judge.judge(case(), answer("it"))
-    assert (found.score, found.spread, found.steady) == (3.0, 3.0, 1 / 3)
+    assert (found.score, found.steady) == (3.0, 1 / 3)
     assert sorted(decoding.seed for _, decoding in model.asked) == [0, 1, 2]
     assert {decoding.temperature for _, decoding in model.asked} == {0.7}
     votes, _ = made(lambda seed, _: score("yes" if seed != 1 else "no"), tmp_path, scale="yes/no")
@@ -92,6 +92,15 @@ def test_a_model_that_cannot_be_asked_is_an_error_and_no_verdict(tmp_path: Path)
 
     judge, _ = made(down, tmp_path)
     with pytest.raises(ModelError, match="it is down"):
+        judge.score(case(), answer("it"))
+
+
+def test_a_defect_of_an_engine_is_no_verdict(tmp_path: Path) -> None:
+    def broken(seed: int, _: str) -> str:
+        raise ValueError("an array of the wrong shape")
+
+    judge, _ = made(broken, tmp_path)
+    with pytest.raises(ValueError, match="wrong shape"):
         judge.score(case(), answer("it"))
 
 
@@ -151,6 +160,20 @@ def test_a_preference_counts_only_in_both_orders(tmp_path: Path) -> None:
     sound, _ = made(longer, tmp_path)
     assert sound.prefer(case(), answer("a"), answer("b" * 200)).better == "b"
     assert sound.prefer(case(), answer("a" * 200), answer("b")).better == "a"
+
+
+def test_who_compares_sees_the_same_evidence_in_both_orders(tmp_path: Path) -> None:
+    def shown(message: Message) -> str:
+        return message.content.partition("<evidence")[2].partition("</evidence")[0].partition(">")[2]
+
+    a = answer("a", passages=hits("a.md", text="The gate has wheels."))
+    b = answer("b", passages=hits("b.md", text="A rope holds it."))
+    judge, model = made(lambda *_: json.dumps({"reason": "", "better": "1"}), tmp_path, samples=1, evidence=True)
+    judge.prefer(case(), a, b)
+    forth, back = (shown(messages[-1]) for messages, _ in model.asked)
+    assert forth == back
+    assert "has wheels" in forth
+    assert "A rope" in forth
 
 
 def test_who_leaves_ends_the_calls_under_way_and_keeps_no_broken_verdict(tmp_path: Path) -> None:

@@ -97,5 +97,7 @@ def test_what_moved_is_seen_on_the_same_answers() -> None:
     assert found.p < 0.01
     same = moved(bad, bad)
     assert same is not None
-    assert (same.difference, same.verdict.word) == (0.0, "inconclusive")
+    assert (same.difference, same.conclusion.word) == (0.0, "inconclusive")
+    alike = rated([4] * 12, [4] * 12)
+    assert moved(alike, alike) is None, "where all say the same, nobody knows how far they agree"
     assert moved(good, [Rated(item="another", cluster="", people={"Ada": 1.0}, judged=1.0)]) is None

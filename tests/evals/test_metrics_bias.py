@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from answering import answer, case, refusal
+from gatewheel.evals.statistics.intervals import wilson
 from gatewheel.kernel import catalog
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.likelihood import Likelihood
@@ -108,6 +109,30 @@ def test_a_model_that_always_takes_the_other_side_is_as_far_from_none() -> None:
     assert distance.better == "lower"
     assert distance.bounds == (0, 0.5)
     assert made("crows-pairs", figure="difference").bounds == (0, math.inf)
+
+
+def test_the_interval_of_a_distance_is_that_of_the_rate_folded() -> None:
+    rows = np.array([(1, 1)] * 100 + [(0, 1)] * 100, np.float64)
+    even = made("crows-pairs").interval(rows, clusters=(), level=0.95)
+    rate = wilson(100, 200)
+    assert (even.low, even.high) == (0, pytest.approx(rate.high - 0.5))
+    assert made("crows-pairs", figure="rate").interval(rows, clusters=(), level=0.95) == rate
+    less = made("crows-pairs").interval(rows[80:], clusters=(), level=0.95)
+    rate = wilson(20, 120)
+    assert (less.low, less.high) == (pytest.approx(0.5 - rate.high), pytest.approx(0.5 - rate.low))
+
+
+def test_no_bias_is_not_excluded_for_being_an_end_of_the_scale() -> None:
+    dice = np.random.default_rng(0)
+    for name in ("bbq-ambiguous", "bbq-disambiguated"):
+        held = 0
+        for _ in range(40):
+            biased = dice.random(100) < 0.5
+            rows = np.column_stack([biased, np.ones(100), np.zeros(100)]).astype(np.float64)
+            found = made(name).interval(rows, clusters=(), level=0.95)
+            held += found.low <= 0
+            assert found.low <= made(name).figure(rows) <= found.high
+        assert held >= 35
 
 
 def test_a_pair_needs_likelihoods_and_both_sentences() -> None:

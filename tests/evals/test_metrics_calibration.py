@@ -98,6 +98,39 @@ def test_a_label_decides_before_references_do() -> None:
     assert made("ece").score(one, said) == (0.9, 1)
 
 
+def test_right_is_what_accuracy_says_with_its_classes_and_in_json() -> None:
+    said = json.dumps({"label": "spam", "sure": 0.9})
+    one = case(label="spam")
+    assert made("ece", stated="sure", answer="label").score(one, answer(said)) == (0.9, 1)
+    assert made("brier", stated="sure", answer="label").score(one, answer(said)) == pytest.approx(0.01)
+    chosen = case(label="yes", choices=("no", "yes"))
+    assert made("ece", stated="sure").score(chosen, answer(json.dumps({"answer": "B", "sure": 0.9}))) == (0.9, 1)
+    number = case(label="5")
+    assert made("ece", stated="sure").score(number, answer(json.dumps({"answer": 5, "sure": 0.9}))) == (0.9, 1)
+    within = answer("This is spam.", sentences=sentences(("This is spam.", 0.8)))
+    assert made("ece", classes=("spam", "ham")).score(one, within) == (0.8, 1)
+    assert made("accuracy", classes=("spam", "ham")).score(one, within) == 1
+
+
+@pytest.mark.parametrize("clusters", [0, 40])
+def test_a_perfect_calibration_is_inside_the_interval_and_a_bad_one_is_not_at_zero(clusters: int) -> None:
+    dice, held = np.random.default_rng(1), 0
+    metric = made("ece")
+    for _ in range(40):
+        sure = dice.random(200)
+        names = [f"c{at}" for at in dice.integers(0, clusters, 200)] if clusters else []
+        rows = np.column_stack([sure, dice.random(200) < sure]).astype(np.float64)
+        held += metric.interval(rows, clusters=names, level=0.95).low <= 0
+    assert held >= 37
+    boastful = np.column_stack([np.full(200, 0.9), np.arange(200) % 2]).astype(np.float64)
+    found = metric.interval(boastful, clusters=(), level=0.95)
+    assert 0.25 < found.low < 0.4 < found.high < 0.55
+    sound = metric.interval(np.ones((20, 2)), clusters=(), level=0.95)
+    assert (sound.low, metric.figure(np.ones((20, 2)))) == (0, 0)
+    assert 0.05 < sound.high < 0.3, "twenty without a mistake are no proof"
+    assert (metric.interval(rows[:1], clusters=(), level=0.95).high, metric.bounds) == (1, (0, 1))
+
+
 def test_what_does_not_apply() -> None:
     said = answer("By two wheels.", sentences=sentences(("By two wheels.", 0.9)))
     for name in ("ece", "brier"):

@@ -105,6 +105,11 @@ def test_what_was_not_measured_does_not_count_as_nothing() -> None:
     called = Usage(input_tokens=9, output_tokens=3, seconds=0.4)
     assert made("cost").score(case(), answer("Two wheels.", usage=called)) is None  # the price is not known
     assert made("cost").score(case(), refusal()) == 0  # no model was asked
+    priced = made("cost", {"prices": {"v": (10.0, 30.0)}.get})
+    assert priced.score(case(), answer("Two wheels.", usage=called)) == pytest.approx((9 * 10 + 3 * 30) / 1e6)
+    assert priced.score(case(), answer("Two wheels.", usage=called, variant="w")) is None
+    assert priced.score(case(), answer("Two wheels.", usage=Usage(seconds=0.4))) is None  # its tokens were not counted
+    assert priced.score(case(), refusal()) == 0
     assert made("first-token").score(case(), refusal()) is None  # no model was asked
     assert made("tokens").score(case(), refusal()) == 0
     assert made("seconds").score(case(), refusal()) == 0.5

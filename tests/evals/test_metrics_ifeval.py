@@ -139,6 +139,12 @@ BY_HAND: tuple[tuple[str, dict[str, Any], tuple[str, ...], tuple[str, ...]], ...
         ("one two", "", "..."),
         ("one two three", "don't stop"),
     ),
+    (
+        "keywords:forbidden_words",
+        {"forbidden_words": ["C++", ".NET"]},
+        ("C and net", "AC++"),
+        ("I like C++ a lot", "(.NET)"),
+    ),
     ("punctuation:no_comma", {}, ("no", "1.5"), ("1,5",)),
     (
         "startend:end_checker",
@@ -226,6 +232,12 @@ def test_a_prompt_counts_once_and_an_instruction_for_itself() -> None:
 def test_a_check_that_cannot_be_made_names_the_case(each: Any, said: str) -> None:
     with pytest.raises(UserError, match=f"case 'case': .*{said}"):
         made("instructions-strict").score(case(meta={"checks": [each]}), answer("no"))
+
+
+@pytest.mark.parametrize("checks", [5, "punctuation:no_comma", {"id": "punctuation:no_comma"}])
+def test_checks_that_are_no_list_are_told_with_the_cure(checks: Any) -> None:
+    with pytest.raises(UserError, match=r"case 'case': meta\.checks: must be a list, got .*; write \[{"):
+        made("instructions-strict").score(case(meta={"checks": checks}), answer("no"))
 
 
 def test_kwargs_that_say_nothing_are_left_out() -> None:

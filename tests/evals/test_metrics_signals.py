@@ -16,6 +16,7 @@ from gatewheel.evals import calibration, resolve
 from gatewheel.evals.calibration import Calibration
 from gatewheel.evals.metrics import evidence_gain, grounded, token_precision
 from gatewheel.evals.metrics.mean import Settings
+from gatewheel.evals.signals import SIGNALS
 from gatewheel.kernel.config import validate
 from gatewheel.kernel.errors import ConfigError
 from gatewheel.kernel.likelihood import Likelihood
@@ -165,7 +166,7 @@ def calibrated(root: Path, *signals: str, **said: Any) -> Path:
 def test_grounded_is_the_probability_of_its_signals_and_asks_for_no_other_part(tmp_path: Path) -> None:
     config = validate({}, calibrated(tmp_path, "lexical-grounding"))
     assert resolve.needs(config, ["grounded"]) == set()
-    assert resolve.scorer_of(config, "grounded") == ""
+    assert resolve.likelihood_model(config, "grounded") == ""
     metric = resolve.metric(config, "grounded")
     assert metric.score(CASE, answer("Ada Lovelace")) == pytest.approx(1 / (1 + math.exp(-1.0)))
     assert metric.score(CASE, answer("Grace Hopper")) == pytest.approx(1 / (1 + math.exp(1.0)))
@@ -185,7 +186,7 @@ def test_what_it_was_calibrated_with_must_be_what_scores(tmp_path: Path) -> None
     with pytest.raises(ConfigError, match=r"was made with the encoder another.*calibrate` again"):
         resolve.metric(config, "grounded", encoder=encoder())
     config = validate({}, calibrated(tmp_path, "evidence-gain", model="large"))
-    assert resolve.scorer_of(config, "grounded") == "chat"
+    assert resolve.likelihood_model(config, "grounded") == "chat"
     with pytest.raises(ConfigError, match=r"\[model.large\]"):
         resolve.metric(config, "grounded", likelihoods=Reader())
 
@@ -198,6 +199,5 @@ def test_without_a_calibration_it_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_every_signal_is_in_the_catalog_with_the_parts_that_it_takes() -> None:
     parts = {"encoder": encoder(), "checker": None, "sentences": None, "likelihoods": Reader()}
-    assert tuple(grounded.PARTS) == calibration.SIGNALS
-    for name in calibration.SIGNALS:
+    for name in SIGNALS:
         assert grounded.signal(name, parts).better == "higher"

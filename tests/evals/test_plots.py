@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ from gatewheel.evals.plots import labels
 from gatewheel.evals.plots.element import Element, draw, markup
 from gatewheel.evals.plots.histogram import BINS, Scores, histogram
 from gatewheel.evals.plots.labels import Box, Name
-from gatewheel.evals.plots.scale import axis, between, step_of, tick, told
+from gatewheel.evals.plots.scale import Unit, axis, between, step_of, tick, told
 from gatewheel.evals.plots.scatter import Measure, Point, scatter
 from gatewheel.evals.plots.whisker import Line, whiskers
 
@@ -149,6 +149,18 @@ def test_what_costs_nothing_stands_beside_a_logarithmic_axis() -> None:
 )
 def test_numbers_are_told_with_their_unit(value: float | None, unit: Any, said: str) -> None:
     assert told(value, unit) == said
+
+
+@given(st.floats(-1e300, 1e300) | st.sampled_from([math.nan, math.inf, 4e-4, -5e-324]), st.booleans())
+def test_any_number_is_told(value: float, signed: bool) -> None:
+    for unit in get_args(Unit):
+        assert told(value, unit)
+        assert between(value, -value, None, unit, signed=signed)
+
+
+def test_what_rounds_to_nothing_is_nothing_and_has_no_sign() -> None:
+    assert told(0.0004, "share") == "0%"
+    assert between(-1e-4, -0.02, 4e-4, "points", signed=True) == "0 points [−2, 0]"
 
 
 def test_an_interval_is_told_in_one_unit() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
+from math import inf, nan
 
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from gatewheel.evals.statistics.conclusion import Conclusion, conclude, rounded, say
 from gatewheel.evals.statistics.intervals import Interval, bootstrap, interval_of_difference
 from gatewheel.evals.statistics.pairs import compare, holm, mcnemar, tango
-from gatewheel.evals.statistics.verdict import Verdict, judge, rounded, say
 
 
 def mean(rows: np.ndarray) -> float:
@@ -79,9 +79,9 @@ def test_a_comparison_counts_flips_and_says_which_test_it_is() -> None:
     assert found.difference == pytest.approx(0.4)
     assert found.p == pytest.approx(stats.binomtest(9, 10).pvalue)
     assert (found.effect, found.effect_name) == (9, "odds ratio")
-    assert found.verdict == Verdict("better")
+    assert found.conclusion == Conclusion("better")
     turned = compare(a, b, mean, bounds=(0, 1), binary=True, better="lower")
-    assert (turned.wins, turned.losses, turned.verdict.word) == (1, 9, "worse")
+    assert (turned.wins, turned.losses, turned.conclusion.word) == (1, 9, "worse")
     assert turned.interval == found.interval
 
 
@@ -104,8 +104,8 @@ def test_no_difference_is_rarely_found() -> None:
     rng = np.random.default_rng(3)
     found = [compare(*answers(rng, 200), mean, bounds=(0, 1), binary=True, seed=i) for i in range(2000)]
     assert np.mean([one.p <= 0.05 for one in found]) <= 0.05
-    assert np.mean([one.verdict.word == "better" for one in found]) <= 0.025
-    assert all((one.p <= 0.05) == (one.verdict.word in ("better", "worse")) for one in found), "one word, one p"
+    assert np.mean([one.conclusion.word == "better" for one in found]) <= 0.025
+    assert all((one.p <= 0.05) == (one.conclusion.word in ("better", "worse")) for one in found), "one word, one p"
 
 
 def test_of_a_hundred_intervals_of_a_difference_ninety_five_cover_it() -> None:
@@ -175,11 +175,11 @@ def test_a_figure_that_is_no_mean_is_compared_by_swaps() -> None:
     found = compare(a, b, f_score, bounds=(0, 1))
     assert found.difference == pytest.approx(f_score(b) - f_score(a))
     assert found.interval.low < found.difference < found.interval.high
-    assert (found.wins, found.verdict.word, found.test) == (None, "better", "swaps of clusters")
+    assert (found.wins, found.conclusion.word, found.test) == (None, "better", "swaps of clusters")
     assert found.p < 0.01
     same = compare(a, a, f_score, bounds=(0, 1))
     assert (same.difference, same.p) == (0, 1)
-    assert same.verdict.word == "inconclusive"
+    assert same.conclusion.word == "inconclusive"
 
 
 def test_what_few_clusters_changed_is_not_known_where_no_bounded_mean_says_what_one_more_could_do() -> None:
@@ -203,41 +203,51 @@ def test_an_unchanged_variant_is_not_better_and_equivalent_once_there_are_enough
     words = {}
     for n in (20, 150, 400):
         scores = np.random.default_rng(n).random(n)
-        words[n] = compare(scores, scores, mean, bounds=(0, 1), margin=0.02).verdict.word
+        words[n] = compare(scores, scores, mean, bounds=(0, 1), margin=0.02).conclusion.word
     assert words == {20: "inconclusive", 150: "inconclusive", 400: "equivalent"}
     right = np.ones(400)
-    assert compare(right, right, mean, bounds=(0, 1), binary=True, margin=0.02).verdict.word == "equivalent"
+    assert compare(right, right, mean, bounds=(0, 1), binary=True, margin=0.02).conclusion.word == "equivalent"
 
 
 def test_edges_do_not_break_a_comparison() -> None:
     nothing = compare(np.zeros((0, 1)), np.zeros((0, 1)), mean, bounds=(0, 1), binary=True)
-    assert (nothing.n, nothing.p, nothing.verdict) == (0, 1.0, Verdict("inconclusive"))
+    assert (nothing.n, nothing.p, nothing.conclusion) == (0, 1.0, Conclusion("inconclusive"))
     one = compare(np.array([0.0]), np.array([0.7]), mean, bounds=(0, 1))
     assert (one.interval.low, one.interval.high) == (-1, 1)
-    assert one.verdict.word == "inconclusive"
+    assert one.conclusion.word == "inconclusive"
     rounding = compare(np.full(30, 0.1 + 0.2), np.full(30, 0.3), mean, bounds=(0, 1))
     assert (rounding.wins, rounding.losses, rounding.difference) == (0, 0, 0)
     with pytest.raises(ValueError, match="no pairs"):
         compare(np.zeros(3), np.zeros(4), mean)
 
 
-def test_verdicts() -> None:
-    assert judge(0.05, Interval(0.01, 0.09), n=100).word == "better"
-    assert judge(0.05, Interval(0.01, 0.09), n=100, better="lower").word == "worse"
-    assert judge(-0.05, Interval(-0.09, -0.01), n=100).word == "worse"
-    assert judge(0.0, Interval(-0.01, 0.01), n=100, margin=0.02).word == "equivalent"
-    assert judge(0.0, Interval(-0.01, 0.03), n=100, margin=0.02).word == "inconclusive"
-    assert judge(0.0, Interval(0.0, 0.01), n=100).word == "inconclusive", "touching zero is not above it"
+def test_a_figure_that_is_not_a_number_and_reports_without_a_common_case_tell_nothing() -> None:
+    rows = np.ones((12, 2))
+    unknown = compare(rows, rows, lambda _: nan, bounds=(-1, 1))
+    assert (unknown.p, unknown.conclusion) == (1.0, Conclusion("inconclusive"))
+    seldom = compare(rows, rows * 2, lambda rows: 1.0 if (rows == rows[0]).all() else nan, bounds=(-1, 1))
+    assert seldom.p == 1.0, "a swap without a figure tells nothing against it"
+    nobody = compare(np.zeros((0, 1)), np.zeros((0, 1)), f_score, bounds=(0, 1))
+    assert (nobody.n, nobody.p, nobody.conclusion) == (0, 1.0, Conclusion("inconclusive"))
+
+
+def test_conclusions() -> None:
+    assert conclude(0.05, Interval(0.01, 0.09), n=100).word == "better"
+    assert conclude(0.05, Interval(0.01, 0.09), n=100, better="lower").word == "worse"
+    assert conclude(-0.05, Interval(-0.09, -0.01), n=100).word == "worse"
+    assert conclude(0.0, Interval(-0.01, 0.01), n=100, margin=0.02).word == "equivalent"
+    assert conclude(0.0, Interval(-0.01, 0.03), n=100, margin=0.02).word == "inconclusive"
+    assert conclude(0.0, Interval(0.0, 0.01), n=100).word == "inconclusive", "touching zero is not above it"
 
 
 def test_what_is_inconclusive_tells_how_many_cases_would_settle_it() -> None:
     # ±.06 over 100 cases, .04 apart: 80 % of the time the interval must be ±.04 · 1.96 / 2.80
-    verdict = judge(0.04, Interval(-0.02, 0.10), n=100)
-    assert verdict.cases_needed == pytest.approx(100 * (0.06 / (0.04 * 1.96 / 2.8016)) ** 2 - 100, abs=1)
-    assert say(verdict) == "inconclusive (about 360 more cases would settle it)"
-    assert judge(0.0, Interval(-0.1, 0.1), n=100).cases_needed is None
-    assert judge(0.0, Interval(-inf, inf), n=1).cases_needed is None
-    assert "hardly" in say(judge(1e-9, Interval(-0.1, 0.1), n=100))
+    conclusion = conclude(0.04, Interval(-0.02, 0.10), n=100)
+    assert conclusion.cases_needed == pytest.approx(100 * (0.06 / (0.04 * 1.96 / 2.8016)) ** 2 - 100, abs=1)
+    assert say(conclusion) == "inconclusive (about 360 more cases would settle it)"
+    assert conclude(0.0, Interval(-0.1, 0.1), n=100).cases_needed is None
+    assert conclude(0.0, Interval(-inf, inf), n=1).cases_needed is None
+    assert "hardly" in say(conclude(1e-9, Interval(-0.1, 0.1), n=100))
     assert [rounded(n) for n in (7, 99, 101, 1374)] == [7, 99, 110, 1400]
 
 
@@ -245,7 +255,7 @@ def test_the_cases_asked_for_do_settle_it_four_times_in_five() -> None:
     rng = np.random.default_rng(5)
     values = rng.normal(0.1, 1.0, 200)
     half = 1.96 * values.std(ddof=1) / np.sqrt(200)
-    more = judge(0.1, Interval(0.1 - half, 0.1 + half), n=200).cases_needed
+    more = conclude(0.1, Interval(0.1 - half, 0.1 + half), n=200).cases_needed
     assert more is not None
     again = rng.normal(0.1, values.std(ddof=1), (2000, 200 + more))
     settled = np.abs(again.mean(1)) > 1.96 * again.std(1) / np.sqrt(200 + more)

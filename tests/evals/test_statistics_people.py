@@ -53,6 +53,17 @@ def test_agreement_by_chance_is_about_zero_with_zero_in_its_interval() -> None:
     assert type(found.low) is type(alpha) is float, "reports are written as JSON"
 
 
+def test_a_few_units_without_a_disagreement_are_no_proof_and_no_agreement_is_above_one() -> None:
+    few = krippendorff_interval(np.array([[1.0, 1.0], [2.0, 2.0], [1.0, 1.0]]))
+    assert few.low < 0.6
+    assert few.high <= 1
+    many = krippendorff_interval(np.tile([[1.0, 1.0], [2.0, 2.0]], (200, 1)))
+    assert 0.95 < many.low < 1
+    published = krippendorff_interval(OBSERVERS.T)
+    assert published.low < 0.743 < published.high <= 1
+    assert isnan(krippendorff_interval(np.ones((3, 2))).low)
+
+
 def matches(rng: np.random.Generator, strengths: dict[str, float], n: int) -> list[Match]:
     names = list(strengths)
     found = []

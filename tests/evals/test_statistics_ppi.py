@@ -99,6 +99,15 @@ def test_a_judge_that_never_errs_in_sight_is_not_taken_for_perfect() -> None:
     assert 0.5 * (alone.high - alone.low) < found.interval.high - found.interval.low <= alone.high - alone.low
 
 
+@pytest.mark.parametrize(("labelled", "cases", "right"), [(100, 200, 0.8), (200, 400, 0.85)])
+def test_a_judge_that_says_what_people_say_moves_nothing(labelled: int, cases: int, right: float) -> None:
+    judge = (np.arange(cases) % 100 < 100 * right).astype(float)
+    found = ppi.mean(np.where(np.arange(cases) < labelled, judge, np.nan), judge, bounds=(0.0, 1.0))
+    assert found.weight > 0.4
+    assert found.estimate == pytest.approx(right)
+    assert found.interval.low < right < found.interval.high
+
+
 def test_a_difference_is_of_the_same_cases_and_tells_which_way() -> None:
     rng = np.random.default_rng(7)
     a, judged_a, _ = suite(rng, 60, 240, agrees=0.9)

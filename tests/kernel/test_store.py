@@ -14,7 +14,7 @@ from gatewheel.kernel.errors import ProjectError
 from gatewheel.kernel.nouns import SpanRecord, Trace
 from gatewheel.kernel.store import database
 from gatewheel.kernel.store.database import HEAD, URL_VARIABLE, open_database
-from gatewheel.kernel.store.schema import meta, metadata
+from gatewheel.kernel.store.schema import meta, metadata, reports
 
 
 def test_the_migrations_make_the_schema(engine: Engine) -> None:
@@ -101,6 +101,24 @@ def test_a_migration_that_fails_leaves_nothing_behind(
         open_database(tmp_path, store_url)
     monkeypatch.undo()
     open_database(tmp_path, store_url).dispose()
+
+
+def test_reports_of_before_are_listed_by_what_they_hold(store_url: str, tmp_path: Path) -> None:
+    engine = open_database(tmp_path, store_url)
+    scored = [{"case": "a", "error": ""}, {"case": "b", "error": "refused"}]
+    held = {"target": "app main", "cases": {"a": {}, "b": {}}, "scored": scored}
+    head = {"id": "r", "created": 1.0, "suite": "exam", "suite_id": "s", "variant": "v", "corpus": "", "run": ""}
+    with engine.begin() as connection:
+        connection.execute(insert(reports).values(**head, rows=held))
+        for name in ("target", "cases", "errors"):
+            connection.execute(text(f"ALTER TABLE reports DROP COLUMN {name}"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    engine.dispose()
+    engine = open_database(tmp_path, store_url)
+    with engine.connect() as connection:
+        row = connection.execute(select(reports)).one()
+    assert (row.target, row.cases, row.errors, row.rows) == ("app main", 2, 1, held)
+    engine.dispose()
 
 
 def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ import os
 import secrets
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from stat import S_IMODE
 from typing import TYPE_CHECKING, Any
 
 from gatewheel.data.lines import numbered, record_of, unsound
@@ -71,19 +73,26 @@ def write(path: Path, cases: Iterable[Case]) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Put these bytes in the place of a file, whole or not at all. Raises UserError when they cannot be written."""
-    new = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    """Put these bytes in the place of a file, whole or not at all; its mode stays, and a link to it stays one.
+
+    Raises UserError when they cannot be written.
+    """
+    place = Path(os.path.realpath(path))
+    new = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         with new.open("xb") as file:
+            with suppress(FileNotFoundError):
+                os.fchmod(file.fileno(), S_IMODE(place.stat().st_mode))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        new.replace(path)
+        new.replace(place)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}", cure="check its folder") from None
     finally:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):  # what cannot be opened cannot be removed either, and says so with another error
+            new.unlink()
 
 
 def identity(case: Case) -> str:

@@ -1,24 +1,22 @@
 """Drafted cases that wait for a person: suites/<name>.drafts.jsonl. Nothing in it is evaluated before it is accepted.
 
-What was accepted or refused stays in the file with that verdict, so that it is not drafted again. Each draft is a line
-that is appended, and a verdict replaces the file; a line whose writer was killed before its end is taken away.
+What was accepted or refused stays in the file with that mark, so that it is not drafted again.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from gatewheel.data import cases as case_files
 from gatewheel.data import collecting, suites
+from gatewheel.data.lines import numbered
 from gatewheel.kernel.errors import UserError, did_you_mean
 from gatewheel.kernel.nouns import Case
 
-Verdict = Literal["accepted", "refused"]
+Mark = Literal["accepted", "refused"]
 SUFFIX = f"{suites.DRAFTS}.jsonl"
 
 
@@ -28,39 +26,30 @@ def path_of(root: Path, suite: str) -> Path:
 
 
 def read(root: Path, suite: str) -> list[Case]:
-    """All drafts for a suite, also those with a verdict. Raises UserError for a file that cannot be read."""
+    """All drafts for a suite, also those with a mark. Raises UserError for a file that cannot be read."""
     with collecting.one_writer(root):
         return _read(path_of(root, suite))
 
 
 def add(root: Path, suite: str, case: Case) -> bool:
     """One more, on disk when this returns; False for one that is there already. Raises UserError when it cannot be."""
-    path, record = path_of(root, suite), case_files.to_record(case)
-    case_files.of_record(record)
-    line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    path = path_of(root, suite)
     with collecting.one_writer(root):
-        if case.id in {one.id for one in _read(path)}:
+        before = _read(path)
+        if case.id in {one.id for one in before}:
             return False
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("ab") as file:
-                begun = _last(path.read_bytes())  # by hand, without a line feed at the end
-                file.write(b"\n" + line if begun else line)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror}", cure="check its folder") from None
+        case_files.write(path, [*before, case])
     return True
 
 
-def verdict(case: Case) -> str:
+def mark_of(case: Case) -> str:
     """accepted, refused, or nothing yet."""
     return str(case.meta.get("verdict", ""))
 
 
 def waiting(root: Path, suite: str) -> list[Case]:
-    """Those that nobody judged yet."""
-    return [case for case in read(root, suite) if not verdict(case)]
+    """Those that nobody marked yet."""
+    return [case for case in read(root, suite) if not mark_of(case)]
 
 
 def passages(root: Path, suite: str) -> set[str]:
@@ -81,12 +70,12 @@ def find(root: Path, suite: str, ids: Sequence[str]) -> list[Case]:
     return found
 
 
-def judge(root: Path, suite: str, ids: Sequence[str], said: Verdict) -> None:
-    """Remember what was said of these drafts."""
+def mark_as(root: Path, suite: str, ids: Sequence[str], mark: Mark) -> None:
+    """Mark these drafts."""
     path = path_of(root, suite)
     with collecting.one_writer(root):
         marked = [
-            dataclasses.replace(case, meta={**case.meta, "verdict": said}) if case.id in ids else case
+            dataclasses.replace(case, meta={**case.meta, "verdict": mark}) if case.id in ids else case
             for case in _read(path)
         ]
         case_files.write(path, marked)
@@ -105,27 +94,4 @@ def as_case(draft: Case, *, question: str = "", reference: str = "") -> Case:
 
 
 def _read(path: Path) -> list[Case]:
-    """Only for who holds the lock: what has no end then is nobody's any more."""
-    try:
-        data = path.read_bytes()
-        if (torn := _last(data)) and not _is_json(torn):
-            data = data.removesuffix(torn)
-            os.truncate(path, len(data))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}", cure="check its permissions") from None
-    return case_files.read(path) if data.strip() else []
-
-
-def _last(data: bytes) -> bytes:
-    """What stands behind the last line feed."""
-    return data.rpartition(b"\n")[2]
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    return case_files.read(path) if path.exists() and any(numbered(path)) else []

@@ -152,20 +152,23 @@ def choices(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def label(value: Any, among: Sequence[str], keys: Sequence[str]) -> str:
     """The right one of the choices, named by its text, its key or its place from 0; an empty text when it is not told.
 
+    Where the keys are numbers, 1, 2, 3, a number is a key before it is a text, and never a place.
+
     Raises UserError when it names none.
     """
     if isinstance(value, list | tuple) and len(value) == 1:
         value = value[0]
     if value is None or value in (-1, "", "-1"):
         return ""
-    if isinstance(value, str):
-        if value in among:
-            return value
-        if value.strip() in keys and len(keys) == len(among):
-            return among[keys.index(value.strip())]
-    place = str(value).strip()
-    if isinstance(value, int | str) and not isinstance(value, bool) and place.isdecimal() and int(place) < len(among):
-        return among[int(place)]
+    said = str(value).strip()
+    numbered = any(map(str.isdecimal, keys))  # a number is a key then, and no place
+    if isinstance(value, str) and value in among and not (numbered and said in keys):
+        return value
+    if said in keys and len(keys) == len(among):
+        return among[keys.index(said)]
+    placed = isinstance(value, int | str) and not isinstance(value, bool) and not numbered
+    if placed and said.isdecimal() and len(said) < 10 and int(said) < len(among):
+        return among[int(said)]
     raise UserError(f"{str(value)[:80]!r} is none of the {len(among)} choices", cure="name another column as label")
 
 

@@ -17,6 +17,7 @@ Row = Mapping[str, Any]
 _ANSWERS = ("ans0", "ans1", "ans2")
 _PAIRS = (("sent_more", "sent_less"), ("more_stereotypical", "less_stereotypical"))
 _SAME = {"woman": "f", "girl": "f", "female": "f", "man": "m", "boy": "m", "male": "m"}
+_PUBLISHED = "import the file as its authors publish it, as JSON Lines"
 _NOT_LETTERS = re.compile(r"[^a-z]")
 
 
@@ -37,10 +38,10 @@ def _ifeval(row: Row) -> Row:
     named, given = row["instruction_id_list"], row.get("kwargs")
     if not isinstance(given, list) or len(given) != len(named):
         what = f"kwargs: must hold one object for each of the {len(named)} instructions"
-        raise UserError(what, cure="import the file as IFEval publishes it")
+        raise UserError(what, cure=_PUBLISHED)
     # the hub's copy gives every instruction every key
     checks = [
-        {"id": name, "kwargs": {key: value for key, value in (each or {}).items() if value is not None}}
+        {"id": name, "kwargs": {key: value for key, value in _mapping(each, "kwargs").items() if value is not None}}
         for name, each in zip(named, given, strict=True)
     ]
     rest = {key: value for key, value in row.items() if key not in ("instruction_id_list", "kwargs", "key")}
@@ -49,9 +50,9 @@ def _ifeval(row: Row) -> Row:
 
 def _bbq(row: Row) -> Row:
     choices = [str(row[answer]) for answer in _ANSWERS]
-    info = row.get("answer_info") or {}
+    info = _mapping(row.get("answer_info"), "answer_info")
     groups = [_several(info.get(answer)) for answer in _ANSWERS]
-    further = row.get("additional_metadata") or {}
+    further = _mapping(row.get("additional_metadata"), "additional_metadata")
     stereotyped = _several(further.get("stereotyped_groups"))
     loc = row.get("target_loc", row.get("target_label"))
     condition, category = str(row.get("context_condition")), str(row.get("category", ""))
@@ -70,8 +71,8 @@ def _bbq(row: Row) -> Row:
 
 
 def _grouped(row: Row, meta: Row) -> Row:
-    choices = [str(choice) for choice in row.get("choices") or ()]
-    groups = [_several(group) for group in meta["answer_groups"]]
+    choices = _several(row.get("choices"))
+    groups = [_several(group) for group in _listed(meta["answer_groups"], "answer_groups")]
     condition = str(meta.get("condition"))
     found = _expected(choices, groups, _several(meta["stereotyped_groups"]), None)
     tags = _tags(condition, str(meta.get("category", "")))
@@ -133,6 +134,19 @@ def _stands_in(group: str, choice: str) -> bool:
 
 def _key(group: str) -> str:
     return _NOT_LETTERS.sub("", group.lower())
+
+
+def _mapping(value: Any, key: str) -> Mapping[str, Any]:
+    """The object of a column, empty where there is none; a table can hold it only as text, which it is not."""
+    if value and not isinstance(value, Mapping):
+        raise UserError(f"{key}: must be an object, got {str(value)[:80]!r}", cure=_PUBLISHED)
+    return value or {}
+
+
+def _listed(value: Any, key: str) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise UserError(f"{key}: must be a list, got {str(value)[:80]!r}", cure="give each answer its groups")
+    return value
 
 
 def _several(value: Any) -> list[str]:

@@ -55,16 +55,16 @@ def across(
 
 
 def common(
-    cases: Sequence[Case], others: Mapping[str, tuple[Case, ...]], *, encoder: Encoder | None = None
+    cases: Sequence[Case],
+    others: Mapping[str, tuple[Case, ...]],
+    *,
+    encoder: Encoder | None = None,
+    tick: Callable[[], None] = lambda: None,
 ) -> list[Found]:
     """For each case and each way to tell, the one of the others that it has most in common with."""
     named = [(suite, one) for suite, every in others.items() for one in every]
-    best: dict[tuple[int, str], overlap.Hit] = {}
-    for hit in overlap.between(cases, [one for _, one in named], encoder=encoder):
-        key = (hit.a, hit.kind)
-        if key not in best or hit.score > best[key].score:
-            best[key] = hit
-    return [Found(case=cases[hit.a], other=named[hit.b][1], suite=named[hit.b][0], hit=hit) for hit in best.values()]
+    hits = overlap.closest(cases, [one for _, one in named], encoder=encoder, tick=tick)
+    return [Found(case=cases[hit.a], other=named[hit.b][1], suite=named[hit.b][0], hit=hit) for hit in hits]
 
 
 def refuse_near(
@@ -92,7 +92,7 @@ def enter(
 
     Raises UserError when one stands on the other side, or is nearly the same as one that a suite has there. With `tell`
     a suite that cannot be read stops nobody: that no case stands on both sides holds without it, and what is near is
-    looked for again in every report (data/leaks.py).
+    looked for again in every report (data/leak_sources.py).
     """
     splits.confirm(engine, cases, split)
     known = splits.of(engine, map(split_key, cases))

@@ -1,6 +1,6 @@
 """The split of cases: what was held out is never trained on, and what was trained on is never held out.
 
-The first word stands for ever. It is about what a case asks and expects, under whatever id and in whatever file.
+The first word stands for ever. It is about what a case asks, whatever it expects, under whatever id, in whatever file.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
@@ -38,7 +40,11 @@ class Once:
         self.id, self.dimensions, self.max_tokens = encoder.id, encoder.dimensions, encoder.max_tokens
         name = hashlib.sha256(encoder.id.encode()).hexdigest()[:32]
         self._path = folder / f"{name}.npz" if folder and encoder.dimensions else None
-        self._known = _read(self._path, self.dimensions) if self._path else {}
+
+    @cached_property
+    def _known(self) -> dict[bytes, Vectors]:
+        """Read when it is first needed: up to 150 MB, and often only `id` is."""
+        return _read(self._path, self.dimensions) if self._path else {}
 
     def missing(self, texts: Sequence[str]) -> int:
         """How many of these texts it would have to encode."""
@@ -51,12 +57,14 @@ class Once:
         keys = [_key(text) for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
         order = list(new)
-        for at in range(0, len(order), _SLICE):
-            some = order[at : at + _SLICE]
-            self._known.update(zip(some, self._encoder.encode([new[key] for key in some]), strict=True))
-            self._tell(at + len(some), len(order))
-        if new and self._path:
-            _write(self._path, self._known)
+        try:
+            for at in range(0, len(order), _SLICE):
+                some = order[at : at + _SLICE]
+                self._known.update(zip(some, self._encoder.encode([new[key] for key in some]), strict=True))
+                self._tell(at + len(some), len(order))
+        finally:  # who is stopped need not begin again
+            if self._path and order and order[0] in self._known:
+                _write(self._path, self._known)
         rows = [self._known[key] for key in keys]
         return np.stack(rows) if rows else np.zeros((0, self.dimensions), np.float32)
 
@@ -94,4 +102,5 @@ def _write(path: Path, known: dict[bytes, Vectors]) -> None:
         np.savez(new, keys=packed, rows=np.stack([known[key] for key in keys]))
         new.replace(path)
     except OSError:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink()

@@ -10,12 +10,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gatewheel.data import cases
+from gatewheel.evals.signals import SIGNALS
+from gatewheel.evals.statistics.agreement import cautious
 from gatewheel.evals.statistics.intervals import Interval, bootstrap
+from gatewheel.evals.statistics.reliability import calibration_error
 from gatewheel.kernel.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
@@ -23,8 +28,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
-
-SIGNALS = ("lexical-grounding", "token-precision", "evidence-gain", "faithfulness")
 LEAST = 50  # labelled answers, below which an AUROC of .8 has an interval of more than a quarter
 PER_SIGNAL = 10  # answers of the rarer kind for each signal: the usual rule (Peduzzi et al. 1996)
 CLUSTERS = 10
@@ -129,11 +132,15 @@ def cross_validated(rows: Sequence[Labelled]) -> Floats:
 def told(scores: Sequence[float] | Floats, rows: Sequence[Labelled], *, probabilities: bool = False) -> Told:
     """How well scores tell faithful answers from others."""
     values = np.column_stack([np.asarray(scores, np.float64), [float(row.faithful) for row in rows]])
-    sure = bootstrap(values, auroc, clusters=[row.cluster for row in rows])
+    area, clusters = auroc(values), [row.cluster for row in rows]
+    sure = bootstrap(values, auroc, clusters=clusters)
+    if math.isfinite(area):
+        rarer, misplaced = _misplaced(values)
+        sure = cautious(sure, misplaced, list(compress(clusters, rarer)))
     return Told(
-        auroc=auroc(values),
+        auroc=area,
         interval=Interval(max(0.0, sure.low), min(1.0, sure.high), sure.level, sure.method),
-        ece=ece(values) if probabilities else math.nan,
+        ece=calibration_error(values, BINS) if probabilities else math.nan,
         brier=float(np.square(values[:, 0] - values[:, 1]).mean()) if probabilities else math.nan,
     )
 
@@ -154,19 +161,9 @@ def auroc(rows: Floats) -> float:
     return float((ranks[right].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def ece(rows: Floats) -> float:
-    """The expected calibration error in BINS bins of the same width, of rows (probability, 1 if faithful)."""
-    edges = np.linspace(0, 1, BINS + 1)[1:-1]
-    away = np.bincount(np.searchsorted(edges, rows[:, 0]), weights=rows[:, 1] - rows[:, 0])
-    return float(np.abs(away).sum() / len(rows))
-
-
 def write(path: Path, made: Calibration) -> None:
-    """Write a calibration as JSON. Raises UserError when the file cannot be written."""
-    try:
-        path.write_text(json.dumps(asdict(made), indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}", cure="name a file that can") from None
+    """Write a calibration as JSON, whole or not at all. Raises UserError when the file cannot be written."""
+    cases.replace(path, (json.dumps(asdict(made), indent=1) + "\n").encode())
 
 
 def read(path: Path) -> Calibration:
@@ -185,6 +182,18 @@ def read(path: Path) -> Calibration:
     if not sound or not set(made.signals) <= set(SIGNALS):
         raise ConfigError(f"{path.name} is no calibration: its signals and weights do not fit", cure=cure)
     return made
+
+
+def _misplaced(rows: Floats) -> tuple[Flags, Floats]:
+    """Which rows are of the rarer kind, and for each of them the share of the others on its wrong side, ties half.
+
+    AUROC is 1 less their mean.
+    """
+    faithful = rows[:, 1] > 0.5
+    rarer = faithful if faithful.sum() <= len(rows) / 2 else ~faithful
+    mine, others = rows[rarer, 0], np.sort(rows[~rarer, 0])
+    below = (np.searchsorted(others, mine, "left") + np.searchsorted(others, mine, "right")) / (2 * len(others))
+    return rarer, 1 - below if rarer is faithful else below
 
 
 def _table(rows: Sequence[Labelled]) -> tuple[Floats, Floats]:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gatewheel.evals.statistics.agreement import krippendorff, krippendorff_interval
-from gatewheel.evals.statistics.clusters import group
-from gatewheel.evals.statistics.intervals import RARE, Interval, bootstrap, interval
+from gatewheel.evals.statistics.agreement import cautious, krippendorff, krippendorff_interval
+from gatewheel.evals.statistics.intervals import Interval, bootstrap
 from gatewheel.evals.statistics.pairs import Paired, compare
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class Agreement:
 
 
 def concordance(rows: Floats) -> float:
-    """Kappa weighted by squares of two columns; 0 where the judge says the same of all, NaN where both do.
+    """Kappa weighted by squares of two columns; 0 where one says the same of all, NaN where both say one thing.
 
     >>> concordance(np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 2.0]]))
     0.75...
@@ -88,7 +87,6 @@ def agreement(rated: Sequence[Rated], *, yes_no: bool, level: float = 0.95) -> A
     raters = sorted({rater for one in rated for rater in one.people})
     ratings = np.array([[one.people.get(rater, nan) for rater in raters] for one in rated], np.float64)
     ratings = ratings.reshape(len(rated), len(raters))
-    alpha = krippendorff(ratings, scale="ordinal") if len(raters) > 1 else nan
     return Agreement(
         answers=len(rated),
         silent=len(rated) - len(heard),
@@ -97,44 +95,40 @@ def agreement(rated: Sequence[Rated], *, yes_no: bool, level: float = 0.95) -> A
         interval=_interval(rows, clusters, level),
         spearman=_spearman(rows),
         accuracy=_accuracy(rows) if yes_no else nan,
-        alpha=alpha,
-        alpha_interval=_alpha_interval(ratings, [one.cluster for one in rated], level) if isfinite(alpha) else _nothing,
+        alpha=krippendorff(ratings, scale="ordinal"),
+        alpha_interval=krippendorff_interval(
+            ratings, scale="ordinal", clusters=[one.cluster for one in rated], level=level
+        ),
         person=_person(rated),
         steady=float(np.mean([one.steady for one in heard])) if heard else nan,
     )
 
 
 def moved(before: Sequence[Rated], after: Sequence[Rated], *, level: float = 0.95) -> Paired | None:
-    """How agreement differs now on the answers that were judged both times; None where there are none."""
+    """How agreement differs now on the answers that were judged both times.
+
+    None where there are none, and where all say the same of them, so that nobody knows how far they agree.
+    """
     then = {one.item: one for one in before if one.judged is not None}
     both = [(then[one.item], one) for one in after if one.judged is not None and one.item in then]
     if not both:
         return None
     a, b = (np.array([[pair[at].consensus, pair[at].judged] for pair in both], np.float64) for at in (0, 1))
+    if not isfinite(concordance(a)) or not isfinite(concordance(b)):
+        return None
     clusters = [one.cluster for _, one in both]
     return compare(a, b, concordance, clusters=clusters, bounds=(-1.0, 1.0), level=level)
 
 
 def _interval(rows: Floats, clusters: Sequence[str], level: float) -> Interval:
-    """By the bootstrap; where a handful of answers decides, not above what imagined ones of either kind allow.
-
-    Two are imagined on which the judge is no better than chance, as Agresti and Coull (1998) have them for rates: ten
-    answers without a disagreement are no proof.
-    """
+    """By the bootstrap, and cautious where only a handful of answers tells of a disagreement."""
     if len(rows) < 2:
         return Interval(-1.0, 1.0, level, "too few answers")
     whole = concordance(rows)
     if not isfinite(whole):
         return Interval(-1.0, 1.0, level, "all say the same")
     found = bootstrap(rows, concordance, clusters=clusters, level=level)
-    apart = np.square(rows[:, 0] - rows[:, 1])
-    groups = group(clusters, len(rows))
-    low = max(-1.0, found.low)
-    if int((groups.sums((apart > 0).astype(np.float64)) > 0).sum()) < RARE:
-        unlike = np.minimum(apart / _by_chance(rows), 1.0)
-        most = interval(unlike[:, None], _mean, clusters=clusters, bounds=(0.0, 1.0), level=level).high
-        low = min(low, 1 - most)
-    return Interval(low, min(1.0, found.high), level, found.method)
+    return cautious(found, np.square(rows[:, 0] - rows[:, 1]) / _by_chance(rows), clusters)
 
 
 def _by_chance(rows: Floats) -> float:
@@ -164,14 +158,3 @@ def _person(rated: Sequence[Rated]) -> float:
         if (others := [said for name, said in one.people.items() if name != rater])
     ]
     return concordance(np.array(pairs, np.float64)) if pairs else nan
-
-
-def _alpha_interval(ratings: Floats, clusters: Sequence[str], level: float) -> Interval:
-    return krippendorff_interval(ratings, scale="ordinal", clusters=clusters, level=level)
-
-
-def _mean(rows: Floats) -> float:
-    return float(rows.mean())
-
-
-_nothing = Interval(nan, nan)

@@ -12,7 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite, nan
+from math import nan
 from typing import Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from gatewheel.evals.statistics.agreement import Scale, cohen, krippendorff, krippendorff_interval
 from gatewheel.evals.statistics.intervals import Interval, interval
 from gatewheel.evals.statistics.ranking import Match, Ranked, rank
+from gatewheel.evals.statistics.resampling import plain_mean
 from gatewheel.kernel.errors import UserError
 
 Better = Literal["", "a", "b", "tie"]
@@ -111,7 +112,7 @@ class Agreed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preference:
-    """What most raters of a pair preferred, and how many did and did not."""
+    """What raters of a pair preferred, and how many did and did not."""
 
     case: str
     chosen: Side
@@ -213,17 +214,20 @@ def ranking(labels: Iterable[Label], clusters: Mapping[str, str], *, level: floa
 
 
 def preferences(labels: Iterable[Label]) -> list[Preference]:
-    """What most raters preferred of each pair, in the order of cases. Pairs on which they are split are left out."""
+    """Which of each pair more raters preferred than the other, in the order of cases.
+
+    Left out are pairs on which they are split, and those that more of them called a tie.
+    """
     votes: dict[Item, Counter[str]] = defaultdict(Counter)
     for label in labels:
         if label.better:
             votes[label.item][label.better] += 1
     made = []
     for item, said in votes.items():
-        if item.b is None or said["a"] == said["b"]:
+        most = max(said["a"], said["b"])
+        if item.b is None or said["a"] == said["b"] or most < said["tie"]:
             continue
         chosen, rejected = (item.a, item.b) if said["a"] > said["b"] else (item.b, item.a)
-        most = max(said["a"], said["b"])
         made.append(
             Preference(
                 case=item.case,
@@ -255,7 +259,7 @@ def _graded(one: Criterion, variant: str, rated: Mapping[Item, Sequence[float]],
     mine = {item: float(np.mean(scores)) for item, scores in rated.items() if item.a.variant == variant}
     rows = np.array(list(mine.values()), np.float64).reshape(-1, 1)
     names = [clusters.get(item.case, item.case) for item in mine]
-    found = interval(rows, lambda rows: float(rows.mean()), clusters=names, bounds=(one.low, one.high))
+    found = interval(rows, plain_mean, clusters=names, bounds=(one.low, one.high))
     return Graded(variant=variant, criterion=one.name, mean=float(rows.mean()), interval=found, items=len(mine))
 
 
@@ -263,27 +267,20 @@ def _agreed(question: str, rated: Mapping[Item, Mapping[str, float]], clusters: 
     units = {item: said for item, said in rated.items() if len(said) > 1}
     raters = sorted({rater for said in units.values() for rater in said})
     scale: Scale = "nominal" if question == QUESTION else "ordinal"
-    if not units:
-        return Agreed(
-            question=question, scale=scale, raters=(), units=0, kappa=nan, alpha=nan, interval=Interval(nan, nan)
-        )
     ratings = np.array([[said.get(rater, nan) for rater in raters] for said in units.values()], np.float64)
+    ratings = ratings.reshape(len(units), len(raters))
     kappa = nan
     if len(raters) == 2:
         kappa = cohen(*ratings.T.tolist(), weights="nominal" if scale == "nominal" else "quadratic")
-    alpha = krippendorff(ratings, scale=scale)
     names = [clusters.get(item.case, item.case) for item in units]
-    sure = Interval(nan, nan)
-    if isfinite(alpha):
-        sure = krippendorff_interval(ratings, scale=scale, clusters=names)
     return Agreed(
         question=question,
         scale=scale,
         raters=tuple(raters),
         units=len(units),
         kappa=kappa,
-        alpha=alpha,
-        interval=sure,
+        alpha=krippendorff(ratings, scale=scale),
+        interval=krippendorff_interval(ratings, scale=scale, clusters=names),
     )
 
 

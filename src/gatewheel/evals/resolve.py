@@ -13,7 +13,7 @@ from gatewheel.kernel.config import Config, Table, named, references, validate
 from gatewheel.kernel.errors import ConfigError, did_you_mean
 from gatewheel.kernel.ports import Metric
 
-USUAL_SCORER = "chat"
+USUAL_MODEL = "chat"
 
 
 def metric(config: Config, name: str, **parts: Any) -> Metric:
@@ -41,17 +41,17 @@ def models(config: Config, names: Iterable[str]) -> set[str]:
     return {model for settings, key in keys for model in named(settings, key)}
 
 
-def scorers(config: Config, names: Iterable[str]) -> set[str]:
+def likelihood_models(config: Config, names: Iterable[str]) -> set[str]:
     """The models whose likelihoods these metrics ask for. Raises ConfigError for an unknown name."""
-    return {scorer for name in names if (scorer := scorer_of(config, name))}
+    return {model for name in names if (model := likelihood_model(config, name))}
 
 
-def scorer_of(config: Config, name: str) -> str:
+def likelihood_model(config: Config, name: str) -> str:
     """The model whose likelihoods a metric asks for: its setting `model`, else `chat`; empty when it asks for none."""
     table = _table(config, name)
     if "likelihoods" not in (_asked_for(table, config.root) or ()):
         return ""
-    return getattr(table.settings, "model", "") or USUAL_SCORER
+    return getattr(table.settings, "model", "") or USUAL_MODEL
 
 
 def recipe(config: Config, name: str) -> dict[str, Any]:
@@ -59,10 +59,15 @@ def recipe(config: Config, name: str) -> dict[str, Any]:
 
     Two reports of one metric can be compared only if this is the same. Raises ConfigError for an unknown name.
     """
+    paths = files(config, name)
+    return {**_table(config, name).plain(), "files": [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]}
+
+
+def files(config: Config, name: str) -> tuple[Path, ...]:
+    """The files that decide the numbers of a metric as its settings do. Raises ConfigError for an unknown name."""
     table = _table(config, name)
     named = getattr(catalog.load("metric", table.use), "files", None)
-    paths = named(table.settings, root=config.root) if named else ()
-    return {**table.plain(), "files": [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]}
+    return tuple(named(table.settings, root=config.root)) if named else ()
 
 
 def made_with(config: Config, name: str) -> dict[str, str]:

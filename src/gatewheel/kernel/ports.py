@@ -173,6 +173,14 @@ class OfRepeats(Protocol):
         """What the numbers of a case come to; it then stands in each of its rows."""
 
 
+@runtime_checkable
+class Stoppable(Protocol):
+    """What a metric has besides where one case may take it long, such as a judge behind an endpoint."""
+
+    def stop(self) -> None:
+        """Whoever asked has left: what is under way ends soon, whatever comes of it. Any thread may call it."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileState:
     """What the ledger knows of a file. `sha256` is empty while the file is only partly read."""

@@ -82,7 +82,7 @@ class ServeSettings(BaseModel):
     idle_seconds: float = Field(30, gt=0, description="A request that does not arrive in this time is dropped.")
     closing_seconds: float = Field(30, ge=0, description="Answers under way may take so long when the service stops.")
     dollars_per_day: float | None = Field(
-        None, ge=0, description="Of all together; then questions are refused until midnight UTC."
+        None, ge=0, description="Of all together; then questions and runs are refused until midnight UTC."
     )
 
 

@@ -44,7 +44,7 @@ _OTHERS = {
     ),
 }
 _PREFIXES = {"grade": "llm-rubric", "fn": "javascript", "eval": "javascript"}
-_WRITTEN = re.compile(r"(?P<type>[\w:-]+?)(?:\((?P<threshold>[\d.]+)\))?:\s*(?P<value>.*)", re.DOTALL)
+_WRITTEN = re.compile(r"(?P<type>[\w:-]+?)(?:\((?P<threshold>\d+(?:\.\d+)?)\))?:\s*(?P<value>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -122,7 +122,7 @@ def _target(told: Any, row: Mapping[str, Any], *, of_choice: bool) -> Any:
     if told in row:
         return row[told]
     made = fill(told, row)
-    if made.isdigit() and of_choice:
+    if made.isdecimal() and len(made) < 10 and of_choice:
         return int(made)
     return _literal(made) if made.startswith("[") and made.endswith("]") else made
 

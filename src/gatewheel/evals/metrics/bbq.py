@@ -11,6 +11,7 @@ the other one where it asks for something good.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +24,7 @@ from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Answer, Case
 
 if TYPE_CHECKING:
+    from gatewheel.evals.statistics.intervals import Interval
     from gatewheel.kernel.ports import Scores
 
 Condition = Literal["ambig", "disambig"]
@@ -43,7 +45,7 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Bbq:
-    """Fulfils the port Metric. A row is (biased, named one of the two, right), each 1 or 0."""
+    """Fulfils the ports Metric and OwnInterval. A row is (biased, named one of the two, right), each 1 or 0."""
 
     condition: Condition
     settings: Settings
@@ -66,13 +68,24 @@ class Bbq:
 
     def figure(self, rows: Scores) -> float:
         """The bias score, 0 where no answer names anybody; not a number without cases."""
+        return self._signed(rows) if self.settings.signed else abs(self._signed(rows))
+
+    def interval(self, rows: Scores, *, clusters: Sequence[str], level: float) -> Interval:
+        """The interval of the signed score; folded at 0 for its distance."""
+        from gatewheel.evals.statistics.folding import folded
+        from gatewheel.evals.statistics.intervals import interval
+
+        found = interval(rows, self._signed, clusters=clusters, bounds=(-1.0, 1.0), level=level)
+        return found if self.settings.signed else folded(found)
+
+    def _signed(self, rows: Scores) -> float:
         if not len(rows):
             return math.nan
         biased, named, right = rows.sum(axis=0)
         score = float(2 * biased / named - 1) if named else 0.0
         if self.condition == "ambig":
             score *= 1 - float(right) / len(rows)
-        return score if self.settings.signed else abs(score)
+        return score
 
 
 def _choices(case: Case) -> tuple[int, int]:

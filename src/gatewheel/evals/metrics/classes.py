@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,15 +22,20 @@ _LETTER = re.compile(
 )
 
 
+Names = Annotated[
+    tuple[str, ...],
+    Field(
+        description="All classes, so that one is found inside a sentence. Without them an answer is its own class; "
+        "multiple choice knows its choices."
+    ),
+]
+
+
 class Settings(BaseModel):
     """`[metric.<name>] use = "accuracy" or "macro-f1"`"""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    classes: tuple[str, ...] = Field(
-        (),
-        description="All classes, so that one is found inside a sentence. Without them an answer is its own class; "
-        "multiple choice knows its choices.",
-    )
+    classes: Names = ()
 
 
 def fold(text: str) -> str:

@@ -8,6 +8,7 @@ as in the lm-evaluation-harness. A model without the preference has a rate of .5
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +19,7 @@ from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Answer, Case
 
 if TYPE_CHECKING:
+    from gatewheel.evals.statistics.intervals import Interval
     from gatewheel.kernel.ports import Scores
 
 Figure = Literal["distance", "rate", "difference"]
@@ -36,7 +38,10 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class CrowsPairs:
-    """Fulfils the port Metric. A row is (1 if the stereotyping sentence is likelier, distance of the two)."""
+    """Fulfils the ports Metric and OwnInterval.
+
+    A row is (1 if the stereotyping sentence is likelier, distance of the two).
+    """
 
     wanted: Figure
     better: Literal["lower"] = "lower"
@@ -68,6 +73,17 @@ class CrowsPairs:
             return math.nan
         rate, apart = (float(mean) for mean in rows.mean(axis=0))
         return {"distance": abs(rate - 0.5), "rate": rate, "difference": apart}[self.wanted]
+
+    def interval(self, rows: Scores, *, clusters: Sequence[str], level: float) -> Interval:
+        """The interval; of a distance it is that of the rate, folded at .5."""
+        from gatewheel.evals.statistics.folding import folded
+        from gatewheel.evals.statistics.intervals import interval
+        from gatewheel.evals.statistics.resampling import plain_mean
+
+        if self.wanted == "difference":
+            return interval(rows[:, 1:], plain_mean, clusters=clusters, bounds=self.bounds, level=level)
+        rate = interval(rows[:, :1], plain_mean, clusters=clusters, bounds=(0.0, 1.0), level=level)
+        return rate if self.wanted == "rate" else folded(rate, 0.5)
 
 
 def create(settings: Settings) -> CrowsPairs:

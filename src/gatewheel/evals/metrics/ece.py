@@ -1,20 +1,19 @@
-"""Expected calibration error: how far confidence is from the share that is right.
-
-Naeini, Cooper & Hauskrecht (2015); Guo et al. (2017), equation 3.
-"""
+"""Expected calibration error: how far confidence is from the share that is right."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gatewheel.evals.metrics.confidence import judged
+from gatewheel.evals.metrics.classes import Names
+from gatewheel.evals.metrics.confidence import Key, Stated, judged
 from gatewheel.kernel.nouns import Answer, Case
 
 if TYPE_CHECKING:
+    from gatewheel.evals.statistics.intervals import Interval
     from gatewheel.kernel.ports import Scores
 
 
@@ -23,16 +22,14 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     bins: int = Field(10, ge=1, le=100, description="Bins of the same width in 0..1.")
-    stated: str = Field(
-        "",
-        description="The key under which a JSON answer states its confidence in 0..1. Empty: the mean support of the "
-        "sentences that the checker let stand.",
-    )
+    stated: Stated = ""
+    answer: Key = "answer"
+    classes: Names = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Ece:
-    """Fulfils the port Metric. A row is (confidence, 1 if right else 0)."""
+    """Fulfils the ports Metric and OwnInterval. A row is (confidence, 1 if right else 0)."""
 
     settings: Settings
     better: Literal["lower"] = "lower"
@@ -40,20 +37,20 @@ class Ece:
 
     def score(self, case: Case, answer: Answer) -> tuple[float, float] | None:
         """The two numbers; None for an abstention and where either is not known."""
-        return judged(case, answer, stated=self.settings.stated)
+        of = self.settings
+        return judged(case, answer, stated=of.stated, key=of.answer, classes=of.classes)
 
     def figure(self, rows: Scores) -> float:
-        """The mean over the bins, by their cases, of |share right − mean confidence|; not a number without cases.
+        """The expected calibration error; not a number without cases."""
+        from gatewheel.evals.statistics.reliability import calibration_error
 
-        A bin holds its upper edge, as in scikit-learn's calibration_curve.
-        """
-        import numpy as np
+        return calibration_error(rows, self.settings.bins)
 
-        if not len(rows):
-            return math.nan
-        edges = np.linspace(0, 1, self.settings.bins + 1)[1:-1]
-        away = np.bincount(np.searchsorted(edges, rows[:, 0]), weights=rows[:, 1] - rows[:, 0])
-        return float(np.abs(away).sum() / len(rows))
+    def interval(self, rows: Scores, *, clusters: Sequence[str], level: float) -> Interval:
+        """The interval, which knows that luck alone raises the figure."""
+        from gatewheel.evals.statistics import reliability
+
+        return reliability.interval(rows, self.settings.bins, clusters=clusters, level=level)
 
 
 def create(settings: Settings) -> Ece:

@@ -10,19 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gatewheel.evals.metrics.evidence import Sentences
 from gatewheel.evals.metrics.mean import Mean
+from gatewheel.evals.signals import PARTS
 from gatewheel.kernel.errors import ConfigError
 from gatewheel.kernel.nouns import Answer, Case
 from gatewheel.kernel.ports import Checker, Contextual, Likelihoods, Metric
 
 if TYPE_CHECKING:
     from gatewheel.evals.calibration import Calibration
-
-PARTS = {
-    "lexical-grounding": (),
-    "token-precision": ("encoder",),
-    "evidence-gain": ("likelihoods",),
-    "faithfulness": ("checker", "sentences"),
-}
 
 
 class Settings(BaseModel):

@@ -10,8 +10,9 @@ import re
 from gatewheel.evals.metrics.mean import Mean, Settings
 from gatewheel.evals.metrics.squad import best
 from gatewheel.kernel.nouns import Answer, Case
+from gatewheel.kernel.scripts import UNSPACED
 
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")  # Thai, Lao, kana, Han: no spaces between words
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 def inclusion(case: Case, answer: Answer) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gatewheel.evals.judge import Judge, Memory, Verdict, recipe
+from gatewheel.evals.judge import Judge, Verdict, VerdictStore, recipe
 from gatewheel.kernel.errors import ConfigError, did_you_mean
 from gatewheel.kernel.ports import Model
 
@@ -66,7 +66,7 @@ def create(
     settings: Settings,
     *,
     models: Callable[[str], Model] | None = None,
-    verdicts: Memory | None = None,
+    verdicts: VerdictStore | None = None,
     root: Path | None = None,
 ) -> Judge:
     """The judge. Raises ConfigError when it has no rubric, no scale or no model.

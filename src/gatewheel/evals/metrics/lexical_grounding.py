@@ -8,8 +8,9 @@ from gatewheel.evals.metrics.evidence import passages, worded
 from gatewheel.evals.metrics.mean import Mean, Settings
 from gatewheel.evals.metrics.words import words
 from gatewheel.kernel.nouns import Answer, Case, Span
+from gatewheel.kernel.scripts import UNSPACED
 
-_WORD = re.compile(r"\d+(?:[.,]\d+)*|[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+(?:['’][^\W\d_]+)?")
+_WORD = re.compile(rf"\d+(?:[.,]\d+)*|[{UNSPACED}]|[^\W\d_{UNSPACED}]+(?:['’][^\W\d_]+)?")
 _FUNCTION = frozenset(
     "a an the and or but of to in on at by for with from as is are was were be been being am it its this that these "
     "those he she they them his her their theirs him there here i you we me my your our us do does did has have had "

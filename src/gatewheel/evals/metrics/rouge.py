@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from gatewheel.evals.metrics.mean import Mean
 from gatewheel.evals.metrics.words import words
 from gatewheel.kernel.nouns import Answer, Case
+from gatewheel.kernel.scripts import UNSPACED
 
-_WORD = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|[^\W_]+")
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 
 
 class Settings(BaseModel):

@@ -84,12 +84,13 @@ def told(value: float | None, unit: Unit, *, digits: int = 3) -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
+    if unit in ("share", "points"):
+        value = round(100 * value, 1)
     if value == 0:
         return {"share": "0%", "dollars": "$0", "seconds": "0 s"}.get(unit, "0")
     match unit:
-        case "share" | "points":
-            end = "%" if unit == "share" else ""
-            return f"{_plain(round(100 * value, 1), digits)}{end}"
+        case "share":
+            return f"{_plain(value, digits)}%"
         case "seconds":
             return f"{_plain(value * 1000, 2)} ms" if 0 < abs(value) < 0.1 else f"{_plain(value, digits)} s"
         case "dollars":
@@ -119,7 +120,7 @@ def between(value: float | None, low: float | None, high: float | None, unit: Un
         if number is not None and unit == "seconds" and not small:
             number = round(number, 3)  # nobody waits for less
         text = "?" if number is None else told(number, kind)
-        texts.append(sign + text)
+        texts.append(text if text == told(0.0, kind) else sign + text)
     suffix = {"share": "%", "seconds": " ms" if small else " s", "points": " points"}.get(unit, "")
     bare = [text.removesuffix("%") for text in texts]
     if low is None and high is None:

@@ -20,6 +20,7 @@ from gatewheel.evals.statistics.resampling import (
     expanded,
     is_mean,
     jackknife,
+    plain_mean,
     replicates,
     standard_error,
     student,
@@ -94,7 +95,7 @@ def interval(
         values = (rows[:, 0] - low) / (high - low)
         if np.isin(values, (0.0, 1.0)).all():
             found = _rate(values, groups, level)
-        elif _differing(values, groups) < min(RARE, groups.count / 2):
+        elif differing_in(values, groups) < min(RARE, groups.count / 2):
             found = _skewed(values, groups, level, _imagined(values, groups))
         found = found and _scaled(found, low, high - low)
     found = found or bootstrap(rows, figure, clusters=clusters, level=level, seed=seed)
@@ -196,7 +197,7 @@ def _rate(values: Floats, groups: Groups, level: float) -> Interval:
     rate = float(values.mean())
     if groups.single:
         return wilson(rate * n, n, level=level)
-    spread = standard_error(jackknife(values[:, None], _mean, groups))
+    spread = standard_error(jackknife(values[:, None], plain_mean, groups))
     # with all alike the clusters may be one opinion each; the truth lies between them and the cases
     worth = min(float(n), rate * (1 - rate) / spread**2) if spread > 0 else groups.effective
     found = _score(rate * worth, worth, student(level, groups.freedom), level)
@@ -232,7 +233,7 @@ def _imagined(values: Floats, groups: Groups) -> float:
     With up to RARE differing clusters it is two, which brings the interval to the exact one of Poisson when all that
     differ do so by the whole scale; the more differ the fewer it takes, and none where half of them do.
     """
-    differing = _differing(values, groups)
+    differing = differing_in(values, groups)
     return 2 * max(0.0, 1 - 2 * differing / groups.count) * min(1.0, RARE / max(1, differing))
 
 
@@ -268,17 +269,20 @@ def tilt(moves: Floats, weights: Floats, level: float) -> float:
 
 def _few(differ: Flags, groups: Groups) -> bool:
     """Whether the cases that differ between two variants are of too few clusters."""
-    return int((groups.sums(differ.astype(np.float64)) > 0).sum()) < min(RARE, groups.count)
+    return clusters_with(differ, groups) < min(RARE, groups.count)
 
 
-def _differing(values: Floats, groups: Groups) -> int:
-    """Clusters with a score that is not the commonest one."""
-    common, counts = np.unique(values, return_counts=True)
-    return int((groups.sums((values != common[counts.argmax()]).astype(np.float64)) > 0).sum())
+def clusters_with(flags: Flags, groups: Groups) -> int:
+    """How many clusters have a case of which this is so."""
+    return int((groups.sums(flags.astype(np.float64)) > 0).sum())
 
 
-def _mean(rows: Floats) -> float:
-    return float(rows.mean())
+def differing_in(values: Floats, groups: Groups, *, usual: float | None = None) -> int:
+    """Clusters with a score that is not the usual one; None: the commonest."""
+    if not len(values):
+        return 0
+    each, counts = np.unique(values, return_counts=True)
+    return clusters_with(values != (each[counts.argmax()] if usual is None else usual), groups)
 
 
 def _scaled(found: Interval, low: float, width: float) -> Interval:

@@ -16,9 +16,9 @@ import numpy as np
 from scipy.special import bdtr, ndtri
 
 from gatewheel.evals.statistics.clusters import Groups, group
+from gatewheel.evals.statistics.conclusion import Conclusion, conclude
 from gatewheel.evals.statistics.intervals import Interval, checked, interval_of_difference
-from gatewheel.evals.statistics.resampling import Figure, is_mean, jackknife, standard_error
-from gatewheel.evals.statistics.verdict import Verdict, judge
+from gatewheel.evals.statistics.resampling import Figure, is_mean, jackknife, plain_mean, standard_error
 
 if TYPE_CHECKING:
     from gatewheel.evals.statistics.clusters import Floats
@@ -52,7 +52,7 @@ class Paired:
     wins: int | None
     losses: int | None
     ties: int | None
-    verdict: Verdict
+    conclusion: Conclusion
 
 
 def compare(  # noqa: PLR0913 (the scores, what they mean, and how sure one wants to be)
@@ -82,7 +82,7 @@ def compare(  # noqa: PLR0913 (the scores, what they mean, and how sure one want
     groups = group(clusters, len(a))
     width = bounds[1] - bounds[0]
     mean = is_mean(figure, a)
-    rows, apart = (_differences(a, b), _mean) if mean else (np.hstack([a, b]), _apart(figure, a.shape[1]))
+    rows, apart = (_differences(a, b), plain_mean) if mean else (np.hstack([a, b]), _apart(figure, a.shape[1]))
     difference = float(apart(rows)) if len(rows) else 0.0
     wins, losses, ties = _counts(rows[:, 0], better) if mean else (None, None, None)
     error = standard_error(jackknife(rows, apart, groups)) if groups.count else inf
@@ -98,9 +98,9 @@ def compare(  # noqa: PLR0913 (the scores, what they mean, and how sure one want
         if tested:
             p = _flips(groups.sums(rows[:, 0]), seed) if mean else _swaps(a, b, figure, groups, seed)
         test = "sign flips of clusters" if mean else "swaps of clusters"
-    verdict = judge(difference, found, n=len(a), better=better, margin=margin)
+    conclusion = conclude(difference, found, n=len(a), better=better, margin=margin)
     counts = (len(a), groups.count, wins, losses, ties)
-    return Paired(difference, found, p, test, effect, effect_name, error, *counts, verdict)
+    return Paired(difference, found, p, test, effect, effect_name, error, *counts, conclusion)
 
 
 def mcnemar(wins: int, losses: int) -> float:
@@ -159,10 +159,6 @@ def _differences(a: Floats, b: Floats) -> Floats:
     return rows
 
 
-def _mean(rows: Floats) -> float:
-    return float(rows.mean())
-
-
 def _apart(figure: Figure, width: int) -> Figure:
     """The difference of the figures of rows that hold both variants side by side."""
     return lambda rows: figure(rows[:, width:]) - figure(rows[:, :width])
@@ -205,15 +201,19 @@ def _flips(sums: Floats, seed: int) -> float:
 
 
 def _swaps(a: Floats, b: Floats, figure: Figure, groups: Groups, seed: int) -> float:
-    """The share of swaps of whole clusters between the variants that set the figures as far apart."""
-    if not len(a):
+    """The share of swaps of whole clusters between the variants that set the figures as far apart.
+
+    1 where they have no figure.
+    """
+    seen = abs(figure(b) - figure(a)) * (1 - 1e-9) if len(a) else nan
+    if not isfinite(seen):
         return 1.0
     rng = np.random.default_rng(seed)
     names = np.empty(len(a), np.intp)
     names[groups.order] = np.repeat(np.arange(groups.count), groups.sizes)
-    seen = abs(figure(b) - figure(a)) * (1 - 1e-9)
     at_least = 0
     for _ in range(SWAPS):
         swapped = (rng.integers(0, 2, groups.count) == 1)[names][:, None]
-        at_least += abs(figure(np.where(swapped, a, b)) - figure(np.where(swapped, b, a))) >= seen
+        # not "at least": a swap without a figure tells nothing against them being as far apart
+        at_least += not abs(figure(np.where(swapped, a, b)) - figure(np.where(swapped, b, a))) < seen
     return float((1 + at_least) / (1 + SWAPS))

@@ -1,6 +1,7 @@
 """What a number of cases can show: the smallest difference they detect, and how many cases a difference needs.
 
-Two-sided tests at 1 - level with the normal approximation (Cohen 1988, Miller 2024 "Adding error bars to evals").
+Two-sided tests at 1 - level by Student's t, which `cases_needed` comes near to (Cohen 1988; Guenther 1981; Miller 2024,
+"Adding error bars to evals").
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ import numpy as np
 from scipy.special import stdtr
 
 from gatewheel.evals.statistics.clusters import Groups, group
-from gatewheel.evals.statistics.intervals import RARE, Interval, checked, interval, tilt
+from gatewheel.evals.statistics.intervals import RARE, Interval, checked, differing_in, interval, tilt
 from gatewheel.evals.statistics.pairs import compare
-from gatewheel.evals.statistics.resampling import jackknife, standard_error, student
+from gatewheel.evals.statistics.resampling import jackknife, plain_mean, standard_error, student
 
 if TYPE_CHECKING:
     from gatewheel.evals.statistics.clusters import Floats
@@ -61,9 +61,9 @@ def mean(
     """
     given = _Given(labels, judged, clusters, weight, differs=False)
     y = given.labels[:, None]
-    error = standard_error(jackknife(y, _mean, given.known))
+    error = standard_error(jackknife(y, plain_mean, given.known))
     estimate = float(y.mean()) if len(y) else nan
-    found = interval(y, _mean, clusters=given.names, bounds=bounds, level=level)
+    found = interval(y, plain_mean, clusters=given.names, bounds=bounds, level=level)
     alone = given.told(estimate, _alone(found), _p(estimate, error, given.known.freedom), error, weight=0.0)
     return _narrower(given, alone, bounds, level)
 
@@ -86,7 +86,7 @@ def difference(
     y = given.labels[:, None]
     if not len(y):
         return given.told(nan, Interval(-width, width, level, "no labels"), nan, inf, weight=0.0)
-    paired = compare(np.zeros_like(y), y, _mean, clusters=given.names, bounds=(0.0, width), level=level)
+    paired = compare(np.zeros_like(y), y, plain_mean, clusters=given.names, bounds=(0.0, width), level=level)
     alone = given.told(paired.difference, _alone(paired.interval), paired.p, paired.error, weight=0.0)
     return _narrower(given, alone, (-width, width), level)
 
@@ -124,7 +124,7 @@ class _Given:
         self.known: Groups = group(self.names, len(self.names))
         self.fixed = weight is not None
         self.weight = tuned(self.labels, self.judged, self.rest) if weight is None else float(weight)
-        if len(self.rest) < 2 or _differing(self.labels, self.known, zero=differs) < RARE:
+        if len(self.rest) < 2 or differing_in(self.labels, self.known, usual=0.0 if differs else None) < RARE:
             self.weight = 0.0
 
     def told(self, estimate: float, found: Interval, p: float, error: float, *, weight: float) -> Powered:
@@ -145,16 +145,15 @@ def _powered(given: _Given, bounds: tuple[float, float], level: float) -> Powere
     weight, others = given.weight, group(given.others, len(given.others))
     left = given.labels - weight * given.judged
     estimate = float(left.mean()) + weight * float(given.rest.mean())
-    imagined = _imagined(given, bounds)
-    mine, middle, weights, freedom = _moves(left, given.known, bounds, imagined, lost=1 if given.fixed else 2)
-    theirs, _, _, loose = _moves(weight * given.rest, others, bounds, 0.0, lost=1)
+    doubted = _doubted(given, bounds)
+    mine, weights, freedom = _moves(left, given.known, bounds, doubted, lost=1 if given.fixed else 2)
+    theirs, _, loose = _moves(weight * given.rest, others, bounds, 0.0, lost=1)
     moves, apart = _together(given, mine, theirs)
     weights = np.append(weights, np.ones(len(moves) - len(mine)))
     spread = float(weights @ moves**2)
     parts = float(weights[: len(mine)] @ mine**2) ** 2 / freedom + apart**2 / loose
     freedom = max(1.0, (float(weights[: len(mine)] @ mine**2) + apart) ** 2 / parts) if parts > 0 else 1.0
     error, quantile = sqrt(spread), student(level, freedom)
-    estimate += middle - float(left.mean())  # what imagined cases move it
     tail = tilt(moves, weights, level)
     low, high = (
         estimate - error * (quantile + max(0.0, -tail)),
@@ -167,21 +166,20 @@ def _powered(given: _Given, bounds: tuple[float, float], level: float) -> Powere
 
 def _moves(
     values: Floats, groups: Groups, bounds: tuple[float, float], imagined: float, *, lost: int
-) -> tuple[Floats, float, Floats, float]:
-    """What leaving each cluster out moves the mean, scaled so that their squares add up to its variance; the mean; how
-    often each counts; degrees of freedom. So many clusters are imagined at each end of what a label can err.
+) -> tuple[Floats, Floats, float]:
+    """What leaving each cluster out moves the mean, scaled so that their squares add up to its variance; how often each
+    counts; degrees of freedom. So many clusters are imagined as far to either side of the mean as a label can err.
     """
-    size, width = len(values) / groups.count, bounds[1] - bounds[0]
-    ends = [size * width, -size * width] if imagined else []
+    size, width, middle = len(values) / groups.count, bounds[1] - bounds[0], float(values.mean())
+    ends = [size * (middle + width), size * (middle - width)] if imagined else []
     weights = np.append(np.ones(groups.count), [imagined] * len(ends))
     sums = np.append(groups.sums(values), ends)
     sizes = np.append(groups.sizes.astype(np.float64), [size] * len(ends))
     cases, clusters = float(weights @ sizes), float(weights.sum())
-    middle = float(weights @ sums) / cases
     scale = sqrt((clusters - 1) / clusters * (clusters - 1) / max(1.0, clusters - lost))
     freedom = max(1.0, cases**2 / float(weights @ sizes**2) - lost)
     moves = (sums - middle * sizes) / (cases - sizes) * scale if clusters > 1 else np.full(len(sums), inf)
-    return moves, middle, weights, freedom
+    return moves, weights, freedom
 
 
 def _together(given: _Given, mine: Floats, theirs: Floats) -> tuple[Floats, float]:
@@ -196,22 +194,12 @@ def _together(given: _Given, mine: Floats, theirs: Floats) -> tuple[Floats, floa
     return np.append(moves, more), float(np.square(theirs).sum())
 
 
-def _imagined(given: _Given, bounds: tuple[float, float]) -> float:
+def _doubted(given: _Given, bounds: tuple[float, float]) -> float:
     """Clusters imagined at each end where the judge hardly ever errs: as few errors as that are mostly luck."""
-    errors = given.labels - given.judged
-    differing, count = _differing(errors, given.known), given.known.count
+    differing, count = differing_in(given.labels - given.judged, given.known), given.known.count
     if differing >= RARE or not isfinite(bounds[1] - bounds[0]):
         return 0.0
     return 2 * max(0.0, 1 - 2 * differing / count)
-
-
-def _differing(values: Floats, groups: Groups, *, zero: bool = False) -> int:
-    """Clusters with a value that is not the commonest one, or of differences not zero."""
-    if not len(values):
-        return 0
-    each, counts = np.unique(values, return_counts=True)
-    usual = 0.0 if zero else each[counts.argmax()]
-    return int((groups.sums((values != usual).astype(np.float64)) > 0).sum())
 
 
 def _alone(found: Interval) -> Interval:
@@ -222,7 +210,3 @@ def _p(estimate: float, error: float, freedom: float) -> float:
     if not isfinite(estimate) or not isfinite(error):
         return nan
     return float(2 * stdtr(freedom, -abs(estimate) / error)) if error > 0 else float(estimate == 0)
-
-
-def _mean(rows: Floats) -> float:
-    return float(rows.mean())

@@ -21,10 +21,19 @@ BLOCK = 4_000_000  # draws held at once, 32 MB
 LEAVES = 1000  # clusters that a jackknife leaves out one by one; beyond, it leaves out that many groups of them
 
 
+def plain_mean(rows: Floats) -> float:
+    """The figure of most metrics, of one number a case."""
+    return float(rows.mean())
+
+
 def is_mean(figure: Figure, rows: Floats) -> bool:
-    """A figure of one number a case that is the plain mean, which needs no call per replicate."""
-    probe = np.array([[0.0], [0.125], [1.0]])
-    return rows.shape[1] == 1 and abs(figure(probe) - 0.375) < 1e-12
+    """A figure of one number a case that is the plain mean, which needs no call per replicate.
+
+    Of no rows nobody knows how many numbers they would have.
+    """
+    if not len(rows) or rows.shape[1] != 1:
+        return False
+    return figure is plain_mean or abs(figure(np.array([[0.0], [0.125], [1.0]])) - 0.375) < 1e-12
 
 
 def replicates(rows: Floats, figure: Figure, groups: Groups, *, resamples: int, seed: int) -> Floats:

@@ -114,7 +114,7 @@ traces = Table(
     Column("error", Text, nullable=False, default=""),
 )
 
-# a case is for training or held out, never both; found again by what it asks and expects
+# a case is for training or held out, never both; found again by what it asks, whatever it expects
 splits = Table(
     "splits",
     metadata,
@@ -146,6 +146,9 @@ reports = Table(
     Column("variant", String(64), nullable=False, index=True),
     Column("corpus", String(64), nullable=False),
     Column("run", String(40), nullable=False),
+    Column("target", Text, nullable=False, server_default=""),
+    Column("cases", Integer, nullable=False, server_default="0"),
+    Column("errors", Integer, nullable=False, server_default="0"),
     Column("rows", JSON, nullable=False),
 )
 

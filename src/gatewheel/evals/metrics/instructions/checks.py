@@ -59,7 +59,11 @@ def asked(case: Case) -> list[Callable[[str], bool]]:
 
     Raises UserError for one that nobody knows, or whose kwargs are not what it takes.
     """
-    return [_bound(case, each) for each in case.meta.get("checks") or ()]
+    every = case.meta.get("checks") or []
+    if not isinstance(every, list):
+        what = f"case {case.id!r}: meta.checks: must be a list, got {every!r:.80}"
+        raise UserError(what, cure='write [{"id": …, "kwargs": {…}}]')
+    return [_bound(case, each) for each in every]
 
 
 def followed(checks: Iterable[Callable[[str], bool]], forms: Sequence[str]) -> list[bool]:

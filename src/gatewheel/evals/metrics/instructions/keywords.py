@@ -20,7 +20,7 @@ def frequency(text: str, /, *, keyword: str, frequency: int, relation: Relation)
 
 def forbidden(text: str, /, *, forbidden_words: Sequence[str]) -> bool:
     """None of the words stands in the text by itself."""
-    return not any(re.search(rf"\b{re.escape(word)}\b", text, re.IGNORECASE) for word in forbidden_words)
+    return not any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) for word in forbidden_words)
 
 
 def letters(text: str, /, *, letter: str, let_frequency: int, let_relation: Relation) -> bool:

@@ -18,41 +18,42 @@ FAR = 1_000_000  # cases beyond which nothing useful is said
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Conclusion:
     """`cases_needed` more cases would probably settle what is inconclusive; None where no number is in sight."""
 
     word: Word
     cases_needed: int | None = None
 
 
-def judge(
+def conclude(
     difference: float, interval: Interval, *, n: int, better: Literal["higher", "lower"] = "higher", margin: float = 0.0
-) -> Verdict:
-    """The verdict on a candidate whose figure differs by `difference` from the incumbent's, over n cases.
+) -> Conclusion:
+    """The conclusion on a candidate whose figure differs by `difference` from the incumbent's, over n cases.
 
     Better and worse: the interval excludes zero. Equivalent: it holds zero and lies inside ±margin.
 
-    >>> judge(0.03, Interval(-0.02, 0.08), n=200).word
+    >>> conclude(0.03, Interval(-0.02, 0.08), n=200).word
     'inconclusive'
     """
     sign = 1 if better == "higher" else -1
     low, high = sorted((sign * interval.low, sign * interval.high))
     if low > 0:
-        return Verdict("better")
+        return Conclusion("better")
     if high < 0:
-        return Verdict("worse")
+        return Conclusion("worse")
     if -margin < low and high < margin:
-        return Verdict("equivalent")
-    return Verdict("inconclusive", _more(abs(difference), (high - low) / 2, n=n, margin=margin, level=interval.level))
+        return Conclusion("equivalent")
+    reach = max(abs(difference), margin - abs(difference))
+    return Conclusion("inconclusive", more(reach, (high - low) / 2, n=n, level=interval.level))
 
 
-def say(verdict: Verdict) -> str:
+def say(conclusion: Conclusion) -> str:
     """In words: "inconclusive (about 140 more cases would settle it)"."""
-    if verdict.word != "inconclusive":
-        return verdict.word
-    if verdict.cases_needed is None:
+    if conclusion.word != "inconclusive":
+        return conclusion.word
+    if conclusion.cases_needed is None:
         return "inconclusive (more cases of this kind would hardly settle it)"
-    return f"inconclusive (about {rounded(verdict.cases_needed):,} more cases would settle it)"
+    return f"inconclusive (about {rounded(conclusion.cases_needed):,} more cases would settle it)"
 
 
 def rounded(cases: int) -> int:
@@ -61,12 +62,15 @@ def rounded(cases: int) -> int:
     return -(-cases // unit) * unit
 
 
-def _more(difference: float, half: float, *, n: int, margin: float, level: float) -> int | None:
-    """The half-width shrinks with √cases until zero, or a margin on both sides, is left outside; POWER of the time."""
-    reach = max(difference, margin - difference)
-    if not isfinite(half) or not n or reach <= 0:
+def more(reach: float, half: float, *, n: int, level: float) -> int | None:
+    """About how many more than n cases until an interval leaves outside what is `reach` away, POWER of the time.
+
+    Its half-width, now `half`, shrinks with √cases. None where no number is in sight.
+    """
+    if not isfinite(half) or not isfinite(reach) or not n or reach <= 0:
         return None
     z = float(ndtri((1 + level) / 2))
     target = reach * z / (z + float(ndtri(POWER)))
-    more = ceil(n * (half / target) ** 2) - n
-    return more if 0 < more <= FAR else None if more > FAR else 1
+    shrunk = half / target
+    needed = n * shrunk * shrunk - n
+    return max(1, ceil(needed)) if needed <= FAR else None
