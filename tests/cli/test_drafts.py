@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,35 @@ def test_a_draft_that_is_not_there_is_told_and_nothing_is_taken(home: Path, call
 
 def test_without_a_terminal_one_names_them(call: Call) -> None:
     assert "--all" in call("accept", "town", code=1)
+
+
+def test_what_is_refused_is_not_accepted_with_all_the_others(home: Path, call: Call) -> None:
+    first, *_ = drafts.waiting(home, "town")
+    done = call("accept", "town", "--all", "--refuse", first.id[:8], schema="evals-accept")
+    assert (done["accepted"], done["refused"], done["cases"], done["waiting"]) == (2, 1, 2, [])
+    assert first.question not in [case.question for case in suites.load(home, "town").cases]
+    assert [drafts.mark_of(case) for case in drafts.read(home, "town")] == ["refused", "accepted", "accepted"]
+
+
+def test_a_draft_that_cannot_be_taken_waits_on_and_the_next_one_is_shown(
+    home: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = drafts.waiting(home, "town")
+    (home / "suites" / "learnt.toml").write_text('metrics = ["token-f1"]\nsplit = "train"\n', encoding="utf-8")
+    cases.write(home / "suites" / "learnt.jsonl", [Case(id="x", question=first.question)])
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    keys = iter("aea")
+    monkeypatch.setattr("click.getchar", lambda: next(keys))
+    monkeypatch.setattr("click.prompt", lambda _text, default, **_: default.replace("ferry", "old ferry"))
+    told = call("accept", "town")
+    assert "nearly the same as cases that are for training" in told
+    assert "2 accepted, 0 refused, 1 wait; suite town has 2 cases." in told
+    assert [case.id for case in drafts.waiting(home, "town")] == [first.id]
+    assert [case.question for case in suites.load(home, "town").cases] == [
+        "How often does the old ferry leave?",
+        "What does the bakery use?",
+    ]
 
 
 def test_drafts_are_no_suite_and_a_spoilt_file_is_told(home: Path, call: Call) -> None:

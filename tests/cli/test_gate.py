@@ -22,8 +22,8 @@ from gatewheel.kernel import durable
 from gatewheel.kernel.errors import ProjectError
 from gatewheel.kernel.store.schema import documents, reports, traces
 from gatewheel.loop import reports as kept_report
-from gatewheel.loop.evaluate import Progress
-from gatewheel.loop.gating import Watching, judge
+from gatewheel.loop.gating import decide
+from gatewheel.loop.progress import Progress, Watching
 from gatewheel.ops import releases
 from gating import make
 
@@ -148,8 +148,34 @@ def test_documents_that_change_while_it_is_asked_end_it(tmp_path: Path) -> None:
                     connection.execute(update(documents).values(sha256="0" * 64))
 
         with pytest.raises(ProjectError, match="the documents changed meanwhile; run it again"):
-            judge(project.parts, "deaf", watching=Watching(on_progress=meddle))
+            decide(project.parts, "deaf", watching=Watching(on_progress=meddle))
         assert releases.history(project.parts.engine) == []
+
+
+def test_a_suite_that_changes_while_it_is_asked_is_judged_as_it_was(tmp_path: Path) -> None:
+    cases = make(tmp_path) / "suites" / "rooms.jsonl"
+    with gw.open(tmp_path) as project:
+
+        def meddle(now: Progress) -> None:
+            if now.target.startswith("candidate") and now.done == now.total:
+                cases.write_text("".join(f"{line}\n" for line in cases.read_text().splitlines()[:10]))
+
+        decided = decide(project.parts, "deaf", watching=Watching(on_progress=meddle))
+        assert (decided.cases, decided.of, len(cases.read_text().splitlines())) == (40, 40, 10)
+        made = [kept_report.get(project.parts.engine, id_).report for id_ in decided.reports]
+        assert [len(one.rows) for one in made] == [40, 40]
+
+
+def test_a_gate_refuses_a_suite_of_which_every_case_is_a_slice(tmp_path: Path, told: Told) -> None:
+    make(tmp_path, gate="slices = { inclusion = 0.1 }\n")
+    path = tmp_path / "suites" / "rooms.jsonl"
+    cases = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text(
+        "".join(json.dumps({**one, "tags": [f"{at}-{n}" for n in range(6)]}) + "\n" for at, one in enumerate(cases))
+    )
+    for command in (["gate", "deaf"], ["config", "check"]):
+        code, said = told(tmp_path, *command)
+        assert (code, "which has 240 tags; 200 are allowed" in said["error"]) == (1, True)
 
 
 def test_the_files_for_a_pull_request_and_for_the_build(rooms: Path, tmp_path: Path) -> None:
@@ -197,9 +223,13 @@ def test_what_read_the_documents_otherwise_is_judged_by_its_report_of_then(tmp_p
     assert (code, said["outcome"]) == (0, "promote")
     with gw.open(tmp_path) as project:
         assert said["incumbent"] == releases.current(project.parts.engine, "main") != said["candidate"]
-    (tmp_path / "suites" / "rooms.toml").write_text('metrics = ["inclusion"]\n')  # no report of this state is there
+    (tmp_path / "suites" / "rooms.toml").write_text('metrics = ["inclusion"]\n')  # what was answered is scored anew
     code, said = told(tmp_path, "gate", "main")
-    assert (code, "was not evaluated on rooms then" in said["error"]) == (1, True)
+    assert (code, said["outcome"]) == (0, "promote")
+    with (tmp_path / "suites" / "rooms.jsonl").open("a") as file:
+        file.write(json.dumps({"question": "Who keeps the keys of the cellar?", "references": ["nobody"]}) + "\n")
+    code, said = told(tmp_path, "gate", "main")
+    assert (code, "did not answer all of rooms then" in said["error"]) == (1, True)
 
 
 def test_the_workflow_of_the_page_judges_a_pull_request(tmp_path: Path) -> None:
@@ -230,15 +260,15 @@ def test_the_workflow_of_the_page_judges_a_pull_request(tmp_path: Path) -> None:
     assert [code(step) for step in scripts] == [0, 0, 3]
     assert (tmp_path / "gate.md").read_text().startswith("## ❌ Gate `main`: reject")
     moves = {
-        "gatewheel.toml": toml.read_text().replace("inclusion = 0.0", "inclusion = 0.1"),
-        "suites/rooms.toml": 'metrics = ["inclusion", "abstention", "chrf"]\n',
-        "judging.py": "def own(case, answer):\n    return 1.0\n",
+        "gatewheel.toml": ("[gate.main]", toml.read_text().replace("inclusion = 0.0", "inclusion = 0.1")),
+        "suites/learnt.jsonl": ("suites/learnt.jsonl", '{"question": "What was learnt?"}\n'),
+        "judging.py": ("judging.py", "def own(case, answer):\n    return 1.0\n"),
     }
-    for file, text in moves.items():
+    for file, (told, text) in moves.items():
         head = git("rev-parse", "HEAD")
         (tmp_path / file).write_text(text)
         git("add", file)
         git("commit", "--quiet", "--message", "another bar")
         assert code(scripts[0]) == 1, file
-        assert f"The bar is not that of the base branch: {file}." in (tmp_path / "gate.md").read_text()
+        assert f"The bar is not that of the base branch: {told}." in (tmp_path / "gate.md").read_text()
         git("reset", "--quiet", "--hard", head)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -166,6 +169,27 @@ def test_when_gatewheel_is_killed_the_program_ends() -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running) or None)
+
+
+def test_short_of_descriptors_it_loses_none() -> None:
+    run("")  # whatever is made once is there
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.dup(0))
+        for fd in held[-3:]:
+            os.close(fd)
+        del held[-3:]
+        with pytest.raises(MissingPart, match="Too many open files"):
+            run("")  # it takes seven
+        held += [os.dup(0) for _ in range(3)]
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _beneath(root: int) -> list[int]:

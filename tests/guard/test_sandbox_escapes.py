@@ -94,6 +94,8 @@ CHANGING = {
     "times": "import os; os.utime('FOLDER/gatewheel.db', (0, 0)); print('ESCAPED')",
     "rename": "import os; os.rename('FOLDER/gatewheel.db', 'FOLDER/other'); print('ESCAPED')",
     "library": "import os; open(os.__file__, 'a').write('x'); print('ESCAPED')",
+    "empty the library": "import os; os.open(os.__file__, os.O_RDONLY | os.O_TRUNC); print('ESCAPED')",
+    "empty it as neither": "import os; os.open(os.__file__, 3 | os.O_TRUNC); print('ESCAPED')",
     "remount": "import ctypes, os\nif not ctypes.CDLL(None).mount(b'', b'/', None, 32 | 4096, None): print('ESCAPED')",
 }
 REACHING = {
@@ -240,6 +242,15 @@ def test_nor_does_a_user_without_root(without: list[str], stand: set[str], outsi
         assert "ESCAPED" not in outcome["out"], name
         assert "CANARY" not in outcome["out"] + outcome["err"], name
         assert all(any(wall.startswith(one) for wall in outcome["walls"]) for one in stand), outcome["walls"]
+
+
+@pytest.mark.parametrize("mode", [os.O_RDONLY, 3])
+def test_no_file_is_emptied_by_who_may_read_it(mode: int) -> None:
+    """By the filter: Landlock before Linux 6.2 lets who owns Python empty its library."""
+    code = f"import os\ntry: os.open(os.__file__, {mode} | os.O_TRUNC)\nexcept OSError as error: print(error.errno)"
+    told = as_others(NAMESPACES, {"empty": code, "null": "import os; open(os.devnull, 'w').write('x')"})
+    assert told["empty"]["out"] == "1\n"  # EPERM; whom Landlock or the file's mode refuses is told EACCES
+    assert told["null"]["status"] == "passed", told["null"]["err"]
 
 
 def test_the_other_walls_hold_where_system_calls_are_not_filtered(outside: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 import gatewheel as gw
 import gating
 from gatewheel.loop.evaluate import Wanted
-from gatewheel.loop.gating import judge
+from gatewheel.loop.gating import decide
 from gatewheel.loop.serving import open_for_serving
 from gatewheel.ops import keys, releases
 from serving import Served, running
@@ -151,7 +151,7 @@ def test_a_candidate_that_passed_is_released_and_rolled_back(http: Any, judged: 
     assert "[gate.main] never judged" in refused.json()["error"]["message"]
     first = http.post("/api/releases/main/promote", json={"variant": "deaf", "override": "to begin with"})
     assert (first.status_code, first.json()["variant"]) == (200, deaf)
-    judge(judged.project.parts, "main")
+    decide(judged.project.parts, "main")
     [candidate] = next(one for one in http.get("/api/releases").json()["apps"] if one["app"] == "main")["candidates"]
     assert (candidate["variant"], candidate["passed"], candidate["app"]) == (main, True, "main")
     assert candidate["decisions"][0]["reason"]["reasons"][0]["metric"] == "inclusion"

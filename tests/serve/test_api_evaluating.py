@@ -54,6 +54,14 @@ def candidate(http: Any, app: str) -> Any:
     return next(each for each in one["candidates"] if each["app"] == app)
 
 
+def refused(http: Any, **options: Any) -> Any:
+    """What has become of the pass of the file's variant."""
+    found = http.get("/api/releases/main/refused", **options).json()
+    assert found["checked"]
+    one = next(one for one in http.get("/api/releases", **options).json()["apps"] if one["app"] == "main")
+    return next(each["refused"] for each in found["candidates"] if each["variant"] == one["file"])
+
+
 def test_what_a_suite_can_tell_is_told_before_anybody_is_asked(http: Any) -> None:
     found = http.get("/api/evals/suites/rooms").json()
     assert (found["cases"], found["of"], found["target"]) == (40, 40, "app main")
@@ -99,22 +107,24 @@ def test_a_gate_is_asked_and_what_has_become_of_its_pass_is_told(http: Any, room
     run = ended(http, http.post("/api/releases/main/gate", json={"variant": "main"}))
     assert (run["kind"], run["about"]) == ("gate", "main before gate main")
     assert (run["result"]["decision"]["outcome"], run["result"]["row"]) == ("promote", 2)
-    one = candidate(http, "main")
-    assert (one["passed"], one["refused"]) == (True, "")
+    assert candidate(http, "main")["passed"]
+    assert refused(http) == ""
     cases = rooms.project.config.root / "suites" / "rooms.jsonl"
     before = cases.read_text(encoding="utf-8")
     more = {"question": "How many people does the cellar seat?", "references": ["none"]}
     cases.write_text(before + json.dumps(more) + "\n", encoding="utf-8")
     try:
-        one = candidate(http, "main")
-        refused = http.post("/api/releases/main/promote", json={"variant": "main"})
-        assert refused.status_code == 409
-        assert one["passed"]
-        assert refused.json()["error"]["message"].startswith(one["refused"])
-        assert "changed since row 2" in one["refused"]
+        why = refused(http)
+        tried = http.post("/api/releases/main/promote", json={"variant": "main"})
+        assert tried.status_code == 409
+        assert candidate(http, "main")["passed"]
+        assert tried.json()["error"]["message"].startswith(why)
+        assert "changed since row 2" in why
     finally:
         cases.write_text(before, encoding="utf-8")
-    assert candidate(http, "main")["refused"] == ""
+    assert refused(http) == ""
+    assert http.get("/api/releases/none/refused").status_code == 404
+    assert http.get("/api/releases/same/refused").json() == {"checked": True, "candidates": []}
 
 
 def test_comparisons_are_remembered_until_something_that_decides_them_changes(http: Any, rooms: Served) -> None:
@@ -128,6 +138,36 @@ def test_comparisons_are_remembered_until_something_that_decides_them_changes(ht
     assert (other["margin"], len(rooms.service.compared)) == (0.5, held + 1)
 
 
+def test_a_pass_holds_by_the_gates_that_the_file_asks_now(http: Any, rooms: Served) -> None:
+    toml = rooms.project.config.root / "gatewheel.toml"
+    before = toml.read_text(encoding="utf-8")
+    assert refused(http) == ""
+    for text, why in (
+        (before.replace("inclusion = 0.0", "inclusion = 0.9"), "[gate.main] was changed since row"),
+        (f'{before}\n[gate.safety]\nsuite = "rooms"\nfloors = {{ abstention = 0.5 }}\n', "[gate.safety] never judged"),
+        (f"{before}\n[gate.main\n", "gatewheel.toml is not valid TOML"),
+    ):
+        toml.write_text(text, encoding="utf-8")
+        try:
+            tried = http.post("/api/releases/main/promote", json={"variant": "main"})
+            assert (tried.status_code, why in tried.text) == (409, True), tried.text
+            [one] = [one for one in http.get("/api/releases").json()["apps"] if one["app"] == "main"]
+            assert ("safety" in one["gates"]) == ("safety" in why)
+        finally:
+            toml.write_text(before, encoding="utf-8")
+    assert refused(http) == ""
+    toml.write_text(before.replace("inclusion = 0.0", "inclusion = 0.1"), encoding="utf-8")
+    try:
+        run = ended(http, http.post("/api/releases/main/gate", json={"variant": "main"}))
+        assert run["result"]["decision"]["outcome"] == "promote"
+        assert refused(http) == "", "the run and the service read the same file"
+    finally:
+        toml.write_text(before, encoding="utf-8")
+    assert "[gate.main] was changed since row" in refused(http)
+    ended(http, http.post("/api/releases/main/gate", json={"variant": "main"}))
+    assert refused(http) == ""
+
+
 def test_only_operators_begin_and_who_sees_not_all_is_told_no_words_of_a_case(http: Any, rooms: Served) -> None:
     engine = rooms.project.parts.engine
     made = [
@@ -138,6 +178,8 @@ def test_only_operators_begin_and_who_sees_not_all_is_told_no_words_of_a_case(ht
     for path in ("evals/suites/rooms/run", "releases/main/gate"):
         assert http.post(f"/api/{path}", json={"variant": "main"}, headers=asks).status_code == 403
     reasons = [{"rule": "answered", "metric": "", "slice": "", "outcome": "reject", "text": "secret words"}]
+    unfit = "helpful does not count: Ada gave case 'secret words' 9."
+    reasons += [{"rule": "better", "metric": "helpful", "slice": "", "outcome": "reject", "text": unfit}]
     result = {"decision": {"outcome": "reject", "reasons": reasons}, "reports": [], "cases": 1, "of": 1}
     asked = {"candidate": "main", "gate": "main", "against": "", "author": ""}
     id_ = runs.create(engine, "gate", settings=asked, config={})
@@ -154,6 +196,7 @@ def test_a_fault_of_a_suite_repeats_no_case_to_who_does_not_see_every_document(h
         key, secret = keys.create(engine, name=name, scopes=("operate",), groups=groups)
         keyed[name] = (key, {"Authorization": f"Bearer {secret}"})
     suites = rooms.project.config.root / "suites"
+    fresh = suites / "fresh.toml"  # without a report
     toml, learnt, cases = suites / "learnt.toml", suites / "learnt.jsonl", suites / "rooms.jsonl"
     asked, fault = cases.read_text(encoding="utf-8"), '{"question": "A?", "references": {"the vault": 1}}\n'
     toml.write_text('metrics = ["inclusion"]\nsplit = "train"\n', encoding="utf-8")
@@ -166,17 +209,25 @@ def test_a_fault_of_a_suite_repeats_no_case_to_who_does_not_see_every_document(h
         run = ended_as(http, keyed["all"][1], "/api/releases/main/gate", promote)
         assert run["result"]["decision"]["outcome"] == "promote"
         cases.write_text(fault, encoding="utf-8")
+        fresh.write_text('metrics = ["inclusion"]\ncases = "rooms.jsonl"\n', encoding="utf-8")
         for name, heard in (("all", True), ("some", False)):
             headers = keyed[name][1]
-            refused = http.post("/api/releases/main/promote", json=promote, headers=headers)
-            listed = http.get("/api/releases", headers=headers)
-            assert refused.status_code == 409
-            assert ("the vault" in refused.text, "the vault" in listed.text) == (heard, heard), name
-            one = next(one for one in listed.json()["apps"] if one["app"] == "main")
-            assert next(each for each in one["candidates"] if each["app"] == "main")["refused"]
+            tried = http.post("/api/releases/main/promote", json=promote, headers=headers)
+            told = refused(http, headers=headers)
+            assert tried.status_code == 409
+            assert told
+            gate = http.post("/api/releases/main/gate", json=promote, headers=headers)
+            suite = http.get("/api/evals/suites/rooms", headers=headers)
+            listed = http.get("/api/evals", headers=headers)
+            models = http.get("/api/evals/models", params={"suite": "fresh"}, headers=headers)
+            assert (gate.status_code, suite.status_code, models.status_code) == (409, 400, 400)
+            for one in (gate, suite, listed, models):
+                assert ("the vault" in one.text) == heard, one.text
+            assert ("the vault" in tried.text, "the vault" in told) == (heard, heard), name
     finally:
         cases.write_text(asked, encoding="utf-8")
         toml.unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)
         learnt.unlink()
         for key, _ in keyed.values():
             keys.revoke(engine, key.id)

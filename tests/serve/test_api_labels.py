@@ -231,6 +231,47 @@ def test_a_key_labels_by_its_own_name_by_a_link_and_is_told_whose_they_are_at_th
     assert told["preferences"] is None
 
 
+def test_who_was_told_whose_they_are_changes_nothing_any_more(place: Place, key: Any) -> None:
+    rater, operator = key("Sue", "feedback"), key("Tom", "operate")
+    params = place.link(operator, place.params("main", "loose", rubric="sound=1-2"))
+    elsewhere = place.link(operator, place.params("main", "deaf", rubric="sound=1-2"))
+    other = place.get("/sheet", elsewhere, headers=operator).json()["items"]
+    mine = {one["item"] for one in place.get("/sheet", params, headers=operator).json()["items"]}
+    outside = next(one["item"] for one in other if one["item"] not in mine)
+    assert place.give(elsewhere, outside, json={"scores": {"sound": 2}}, headers=operator).status_code == 200
+    for item in mine:
+        assert place.give(params, item, json={"scores": {"sound": 1}}, headers=rater).status_code == 200
+    first = {**params, "item": next(iter(mine))}
+    path = "/api/evals/labels/item"
+    assert place.http.delete(path, params=first, headers=rater).status_code == 200, "nobody was told yet"
+    assert place.give(params, first["item"], json={"scores": {"sound": 2}}, headers=rater).status_code == 200
+    told = place.get("", params, headers=rater).json()
+    assert [one["rater"] for one in told["raters"]] == ["Sue"], "of other sheets nothing is told"
+    again = place.give(params, first["item"], json={"scores": {"sound": 1}}, headers=rater)
+    assert (again.status_code, "stays as it is" in again.text) == (409, True)
+    assert place.http.delete(path, params=first, headers=rater).status_code == 409
+    kept = labelling.labels(place.served.project.parts.engine, "rooms", rater="Sue")
+    assert sorted(one.scores["sound"] for one in kept) == [1.0] * (len(mine) - 1) + [2.0]
+    assert place.give(params, first["item"], json={"scores": {"sound": 1}}, headers=operator).status_code == 200
+    assert place.get("", params, headers=rater).status_code == 200
+
+
+def test_a_name_that_is_taken_again_is_another_rater(place: Place, key: Any) -> None:
+    engine, operator = place.served.project.parts.engine, key("Uma", "operate")
+    params = place.link(operator, place.params("main", rubric="good=1-2"))
+    long = "V" * 80
+    names = []
+    for name in ("Vic", "Vic", f"{long}1", f"{long}2"):
+        one, secret = keys.create(engine, name=name, scopes=("feedback",), groups=("*",))
+        header = {"Authorization": f"Bearer {secret}"}
+        names.append(place.get("/sheet", params, headers=header).json()["rater"])
+        keys.revoke(engine, one.id)
+    assert names[0] == "Vic"
+    assert names[1].startswith("Vic ")
+    assert len(set(names)) == 4
+    assert max(map(len, names)) <= 64
+
+
 def test_a_rater_has_the_sheet_of_the_link_and_no_other(place: Place, key: Any) -> None:
     rater, operator = key("Ora", "feedback"), key("Pia", "operate")
     pairs = place.link(operator, place.params("main", "deaf"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import gatewheel as gw
 import gating
+from gatewheel.loop import leaks_beside
 from gatewheel.loop.evaluate import Wanted
 from gatewheel.loop.serving import open_for_serving
 from gatewheel.ops import keys
@@ -67,6 +69,13 @@ def test_figures_without_what_leaked_and_the_difference_then(http: Any) -> None:
     ]
 
 
+def test_beside_a_report_of_few_cases_the_others_are_told_without_all_that_leaked(http: Any, leaking: Served) -> None:
+    few = leaking.project.evaluate(Wanted(suite="rooms", app="same", limit=10)).id
+    found = http.get("/api/evals/leaks", params={"report": [few, ids(http)[1]]}).json()
+    assert found["leaks"]["cases"] == 3
+    assert [one["rest"]["cases"] for one in found["without"][1]] == [37, 37]
+
+
 def test_it_is_asked_anew_since_training_data_changes(http: Any, leaking: Served) -> None:
     root = leaking.project.config.root
     before = (root / "suites" / "web.csv").read_bytes()
@@ -81,6 +90,18 @@ def test_it_is_asked_anew_since_training_data_changes(http: Any, leaking: Served
         "without": [],
         "differences": [],
     }
+
+
+def test_a_look_takes_none_of_the_quick_threads(http: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_reports, threads = leaks_beside.of_reports, list[str]()
+
+    def noted(*given: Any, **named: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return of_reports(*given, **named)
+
+    monkeypatch.setattr(leaks_beside, "of_reports", noted)
+    assert http.get("/api/evals/leaks", params={"report": ids(http)}).status_code == 200
+    assert [name.partition("_")[0] for name in threads] == ["lookup"]
 
 
 def test_an_unknown_report_is_not_found(http: Any) -> None:

@@ -54,12 +54,12 @@ def test_what_is_said_follows_from_the_answer() -> None:
     case = demo.Case(question="?", expects=("variant",), source="docs/architecture.md", correction="A variant.")
     none = demo.Case(question="?", expects=(), source="", correction="")
     wrong = {**RIGHT, "answer": "A wheel [1].", "citations": [{"n": 1, "source": "docs/rag.md"}]}
-    assert demo.judge(case, 1, RIGHT) == {"thumb": "up"}
-    assert demo.judge(case, 3, RIGHT) == {}, "not everybody says something"
-    assert demo.judge(case, 1, wrong) == {"thumb": "down", "correction": "A variant.", "wrong_citations": [1]}
-    assert demo.judge(case, 1, ABSTAINED)["thumb"] == "down"
-    assert demo.judge(none, 1, ABSTAINED)["thumb"] == "up"
-    assert demo.judge(none, 1, RIGHT) == {
+    assert demo.feedback_on(case, 1, RIGHT) == {"thumb": "up"}
+    assert demo.feedback_on(case, 3, RIGHT) == {}, "not everybody says something"
+    assert demo.feedback_on(case, 1, wrong) == {"thumb": "down", "correction": "A variant.", "wrong_citations": [1]}
+    assert demo.feedback_on(case, 1, ABSTAINED)["thumb"] == "down"
+    assert demo.feedback_on(none, 1, ABSTAINED)["thumb"] == "up"
+    assert demo.feedback_on(none, 1, RIGHT) == {
         "thumb": "down",
         "comment": "The documents do not say this.",
         "wrong_citations": [1],

@@ -127,14 +127,17 @@ def test_who_sends_a_byte_a_moment_is_dropped(running: str) -> None:
 
 
 def test_who_sends_nothing_is_told_and_dropped(running: str) -> None:
-    for head in (
+    heads = (
         b"",
         b"GET /api/apps HTTP/1.1\r\n",
         b"POST /api/ask HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{",
-    ):
-        with raw(running) as connection:
+    )
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(raw(running)) for _ in heads]
+        for connection, head in zip(connections, heads, strict=True):
             connection.sendall(head)
-            answer = rest(connection)
+        answers = [rest(connection) for connection in connections]
+    for answer in answers:
         assert answer.startswith(b"HTTP/1.1 408"), answer
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["message"]
 

@@ -116,7 +116,15 @@ def visit(browser: Any, served: Served) -> Iterator[Visit]:
     faults: list[str] = []
     contexts: list[Any] = []
 
-    def open_page(path: str, *, width: int = 1280, dark: bool = False, tolerate: str = "", **options: Any) -> Any:
+    def open_page(
+        path: str,
+        *,
+        width: int = 1280,
+        dark: bool = False,
+        tolerate: str = "",
+        before: Callable[[Any], None] = lambda _: None,
+        **options: Any,
+    ) -> Any:
         settings = {
             "base_url": served.base_url,
             "viewport": {"width": width, "height": 800},
@@ -135,6 +143,7 @@ def visit(browser: Any, served: Served) -> Iterator[Visit]:
         page.on("console", console)
         page.on("pageerror", lambda error: faults.append(f"script: {error}"))
         page.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        before(page)
         page.goto(path)
         return page
 

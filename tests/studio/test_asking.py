@@ -55,6 +55,21 @@ def test_a_suite_is_run_followed_and_shown(visit: Any, asked: Served, picture: A
     page.locator(".begin").wait_for()
 
 
+def test_what_fewer_cases_show_is_not_overtaken_by_an_answer_of_before(visit: Any, asked: Served) -> None:
+    page = visit("/evaluate?suite=rooms&run", base_url=asked.base_url)
+    page.locator("#tells dl").wait_for()
+    held: list[Any] = []
+    page.route("**/suites/rooms?limit=10", lambda route: held.append(route))
+    with page.expect_request("**/suites/rooms?limit=10"):
+        page.locator("#limit").fill("10")
+    page.locator("#limit").fill("20")
+    sync_api.expect(page.locator("#asking-about")).to_contain_text("20 of 40 cases")
+    with page.expect_response("**/suites/rooms?limit=10"):
+        held[0].continue_()
+    page.wait_for_timeout(100)
+    assert "20 of 40 cases" in page.inner_text("#asking-about")
+
+
 def test_a_run_that_was_begun_elsewhere_is_followed_after_a_reload(visit: Any, asked: Served) -> None:
     engine = asked.project.parts.engine
     wanted = {"suite": "rooms", "app": "main", "model": "", "limit": 0, "repeat": 0}

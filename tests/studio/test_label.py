@@ -135,6 +135,21 @@ def test_a_key_that_is_held_down_or_too_early_labels_one_at_most(desk: Any, judg
     assert len(given(judged, "Bea")) == 1
 
 
+def test_what_is_being_corrected_stays_when_one_comes_back_from_a_source(desk: Any) -> None:
+    page = desk("Cai")
+    first, token = question(page), parse_qs(urlsplit(page.url).query)["item"][0]
+    press(page, "1")
+    far(page, "1 of 6")
+    page = desk("Cai", f"&item={token}")
+    assert question(page) == first
+    why = page.locator(".why input")
+    why.fill("the second was clearer")
+    with page.expect_response("**/labels/sheet?*"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(200)
+    assert (question(page), why.input_value()) == (first, "the second was clearer")
+
+
 def test_two_tabs_keep_one_label_of_each_and_skip_what_the_other_did(desk: Any, judged: Served) -> None:
     one, two = desk("Cleo"), desk("Cleo")
     assert question(one) == question(two)

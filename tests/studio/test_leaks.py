@@ -14,7 +14,7 @@ from gatewheel.loop.evaluate import Wanted
 from gatewheel.loop.serving import open_for_serving
 from serving import Served, running
 
-pytest.importorskip("playwright.sync_api", reason="no playwright: pip install --group dev")
+sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install --group dev")
 WORDS_ONLY = '[encoder.main]\nuse = "none"\n[retriever.main]\nuse = "bm25"\n'
 
 
@@ -46,6 +46,20 @@ def test_a_line_says_what_leaked_and_the_figures_without_stand_below(visit: Any,
     page.locator("#leaks summary").click()
     assert "amber" in page.locator("#leaks li").first.inner_text()
     picture(page, "evaluate-leaks")
+
+
+def test_under_other_figures_the_leaks_of_before_do_not_stay(visit: Any, leaking: Served) -> None:
+    page = visit("/evaluate", base_url=leaking.base_url)
+    page.locator("#leaks th", has_text="−").wait_for()  # of two reports, the difference
+    held: list[Any] = []
+    page.route("**/api/evals/leaks?*", lambda route: held.append(route))
+    page.locator("a.report.on").first.click()
+    sync_api.expect(page.locator(".report.on")).to_have_count(1)
+    sync_api.expect(page.locator("#leaks")).to_be_hidden()
+    held[0].continue_()
+    page.locator("#leaks table").wait_for()
+    assert page.locator("#leaks th", has_text="−").count() == 0
+    assert page.get_by_role("region", name="Leaks").get_attribute("tabindex") == "0"
 
 
 def test_where_nothing_leaked_nothing_is_said(visit: Any, leaking: Served) -> None:

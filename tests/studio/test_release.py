@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 import gatewheel as gw
 import gating
-from gatewheel.loop.gating import judge
+from gatewheel.loop.gating import decide
 from gatewheel.loop.serving import open_for_serving
 from gatewheel.ops import releases
 from serving import Served, running
@@ -26,7 +27,7 @@ def harbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     project = open_for_serving(gw.open(gating.make(tmp_path_factory.mktemp("judged") / "rooms")))
     deaf = project.parts.keep_variant("deaf").id
     releases.promote(project.parts.engine, "main", deaf, gates={}, override="the first one", author="ada")
-    judge(project.parts, "main", author="ada")
+    decide(project.parts, "main", author="ada")
     releases.propose(project.parts.engine, "main", project.parts.keep_variant("same").id, text="try it", author="ada")
     with running(project) as it:
         yield it
@@ -73,6 +74,21 @@ def test_a_candidate_is_released_by_its_gate_and_rolled_back(visit: Any, harbour
     assert "was rolled back" in left.inner_text()
     assert left.get_by_role("button", name="Release past the gate").count() == 1
     picture(page, "release-history")
+
+
+def test_a_pass_is_checked_while_the_page_is_there_already(visit: Any, harbour: Served) -> None:
+    may = threading.Event()
+
+    def hold(route: Any) -> None:
+        route.fulfill(json={"checked": False, "candidates": []}) if not may.is_set() else route.fallback()
+
+    page = visit("/release", base_url=harbour.base_url, before=lambda page: page.route("**/refused", hold))
+    sync_api.expect(page.get_by_text("passed, checking")).to_be_visible()
+    sync_api.expect(page.get_by_role("button", name="Release", exact=True)).to_be_disabled()
+    assert page.get_by_role("button", name="Roll back").is_enabled()
+    may.set()
+    sync_api.expect(page.get_by_text("may be released")).to_be_visible()
+    sync_api.expect(page.get_by_role("button", name="Release", exact=True)).to_be_enabled()
 
 
 def test_past_the_gate_takes_a_reason(visit: Any, harbour: Served) -> None:

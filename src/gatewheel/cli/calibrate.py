@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewheel.cli import render
+from gatewheel.cli.figures import interval
+from gatewheel.evals.signals import SIGNALS
 
 if TYPE_CHECKING:
     from gatewheel.evals.calibration import Told
     from gatewheel.loop.calibrating import Calibrated
-
-SIGNALS = ("lexical-grounding", "token-precision", "evidence-gain", "faithfulness")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,18 +62,21 @@ def calibrate(
 ) -> None:
     """Fit the metric `grounded` on what people said of answers to SUITE, and say what it is worth.
 
-    Refused with fewer than 50 judged answers, or when it tells nothing that is not chance.
+    Refused with fewer than 50 judged answers, or when it tells nothing that is not chance. Ctrl-C keeps what was read;
+    `gatewheel runs resume` goes on from there.
     """
+    from gatewheel.cli import progress
     from gatewheel.kernel.errors import UserError
-    from gatewheel.loop.calibrating import Wanted
-    from gatewheel.loop.calibrating import calibrate as fit
+    from gatewheel.loop import running
+    from gatewheel.loop.calibrating import Wanted, of_result
 
     if bool(suite) == bool(said["file"]):
         raise UserError("labels are of a suite or in a file, one of them", cure="name SUITE, or --file")
     chosen = {"signals": signals} if signals else {}
-    with render.project(context) as project:
-        found = fit(project.parts, Wanted(suite=suite, **said, **chosen), project.config.root / to)  # type: ignore[arg-type]
-    shape = _shape(found, to)
+    wanted = Wanted(suite=suite, **said, **chosen)  # type: ignore[arg-type]
+    with render.project(context) as project, progress.bar(quiet=as_json) as show:
+        result = running.calibrate(project, wanted, to, on_progress=show)
+    shape = _shape(of_result(result), to)
     if as_json:
         render.emit(shape)
     else:
@@ -108,7 +111,7 @@ def _show(shape: CalibrationShow) -> None:
     left_out = f"; {shape.skipped} left out, since a signal does not apply to them" if shape.skipped else ""
     render.tell(f"{shape.answers} judged answers, {shape.faithful} of them faithful{left_out}")
     rows = [shape.together, *shape.alone, shape.shortness]
-    cells = [[row.score, f"{row.auroc:.3f}", _ends(row), _weight(row)] for row in rows]
+    cells = [[row.score, f"{row.auroc:.3f}", interval(row.low, row.high), _weight(row)] for row in rows]
     render.table(["score", "AUROC", "interval", "weight"], cells)
     render.tell(f"Probabilities are off by {shape.ece:.3f} (ECE), Brier {shape.brier:.3f}, on answers not fitted on.")
     best = max(shape.alone, key=lambda row: row.auroc)
@@ -117,11 +120,6 @@ def _show(shape: CalibrationShow) -> None:
     if shape.shortness.low is not None and shape.shortness.low > 0.6:
         render.tell("The length of an answer tells it too: these labels may be about length.", err=True)
     render.tell(f'{shape.path} is written: add "grounded" to the metrics of a suite.')
-
-
-def _ends(row: ToldRow) -> str:
-    low, high = ("?" if end is None else f"{end:.3f}" for end in (row.low, row.high))
-    return f"[{low}, {high}]"
 
 
 def _weight(row: ToldRow) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewheel.cli import render
-from gatewheel.kernel.errors import UserError
 from gatewheel.loop.candidates import Candidate, Choice
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def models(context: click.Context, /, suite: str, file: str, as_json: bool, **wa
     if file:
         from gatewheel.studio import paper
 
-        write(file, paper.models(found), quiet=as_json)
+        _write(file, paper.models(found), quiet=as_json)
     if as_json:
         render.emit(found)
     else:
@@ -110,18 +109,14 @@ def report(
         found = papers.paper(project.parts, kept, metric=metric, margin=margin, cases=cases, against=files)
     text = paper.report(found)
     path = file or f"{kept[0].report.suite}.html"
-    write(path, text, quiet=as_json)
+    _write(path, text, quiet=as_json)
     if as_json:
         ids = [one.report.id for one in kept]
         render.emit(ReportFile(path=path, size=len(text.encode()), reports=ids, cases=len(found.cases), of=found.total))
 
 
-def write(path: str, text: str, *, quiet: bool) -> None:
-    """Write a page whole. Raises UserError for a file that cannot be written."""
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}", cure="name a file that can") from None
+def _write(path: str, text: str, *, quiet: bool) -> None:
+    render.write(path, text)
     if not quiet:
         render.say(f"{path}: {len(text.encode()) / 1000:,.0f} kB")
 

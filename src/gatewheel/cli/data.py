@@ -261,7 +261,7 @@ def _others(root: Path, against: str | Suite) -> tuple[dict[str, tuple[Case, ...
     """A suite or a file by its name, or all that stands on the other side of a suite; and what of it is unread."""
     from pathlib import Path
 
-    from gatewheel.data import importing, leaks, sides, suites
+    from gatewheel.data import importing, leak_sources, sides, suites
 
     if isinstance(against, str):
         named = suites.load(root, against).cases if against in suites.names(root) else ()
@@ -269,8 +269,8 @@ def _others(root: Path, against: str | Suite) -> tuple[dict[str, tuple[Case, ...
     if against.split == "train":
         unread: list[str] = []
         return sides.across(root, "train", tell=unread.append), unread
-    sources, lost = leaks.sources(root, against.name)
-    others, unreadable = leaks.read(sources)
+    sources, lost = leak_sources.sources(root, against.name)
+    others, unreadable = leak_sources.read(sources)
     return others, [one.reason for one in (*lost, *unreadable)]
 
 

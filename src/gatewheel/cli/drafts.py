@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewheel.cli import render
-from gatewheel.kernel.errors import Cancelled, UserError
+from gatewheel.kernel.errors import UserError
 
 if TYPE_CHECKING:
     from gatewheel.kernel.nouns import Case
-    from gatewheel.loop.drafting import Progress
     from gatewheel.loop.project import Project
 
 
@@ -61,25 +60,20 @@ def generate(context: click.Context, /, suite: str, count: int, model: str, seed
     """Draft cases for SUITE from the documents: question, answer, and where it stands.
 
     Kept are drafts whose question finds its sentence again. They wait in suites/SUITE.drafts.jsonl for `evals accept`.
-    Ctrl-C keeps what was drafted, and the same command goes on from there.
+    Ctrl-C keeps what was drafted, and `gatewheel runs resume` drafts the rest.
     """
     from gatewheel.cli import progress
     from gatewheel.data import drafts
-    from gatewheel.loop import drafting
+    from gatewheel.loop import running
+    from gatewheel.loop.drafting import Wanted
 
     with render.project(context) as project:
         root = project.config.root
         path = drafts.path_of(root, suite)
-        before = {case.id for case in drafts.read(root, suite)}
-        wanted = drafting.Wanted(suite=suite, count=count, model=model, seed=seed)
-        try:
-            with progress.evaluation_bar(as_json) as show:
-                drafting.draft(project.parts, wanted, on_progress=lambda now: show(_counts(now)))
-        except KeyboardInterrupt:
-            kept = len(drafts.read(root, suite)) - len(before)
-            told = f"stopped; {kept} drafts stay, and the same command goes on from there"
-            raise Cancelled(told) from None
-        made = [_row(case) for case in drafts.read(root, suite) if case.id not in before]
+        wanted = Wanted(suite=suite, count=count, model=model, seed=seed)
+        with progress.bar(quiet=as_json) as show:
+            result = running.generate(project, wanted, on_progress=show)
+        made = [_row(case) for case in drafts.read(root, suite) if case.id in result["drafts"]]
         waiting = len(drafts.waiting(root, suite))
     if as_json:
         render.emit(DraftList(suite=suite, path=str(path), made=made, waiting=waiting))
@@ -109,9 +103,10 @@ def accept(
 
     with render.project(context) as project:
         root = project.config.root
-        waiting = drafts.waiting(root, suite)
+        named = drafts.find(root, suite, ids)
         _refuse(project, suite, drafts.find(root, suite, refuse))
-        taken = waiting if every else drafts.find(root, suite, ids)
+        waiting = drafts.waiting(root, suite)
+        taken = [case for case in waiting if every or case in named]
         cases = _take(project, suite, taken)
         accepted, refused = len(taken), len(refuse)
         if not (every or ids or refuse or as_json):
@@ -137,17 +132,22 @@ def _one_by_one(project: Project, suite: str, waiting: Sequence[Case]) -> tuple[
         key = _key(f"{at + 1} of {len(waiting)}  [a]ccept [e]dit [r]efuse [s]kip [q]uit ")
         if key == "q":
             break
-        if key == "a":
-            cases, accepted = _take(project, suite, [draft]), accepted + 1
-        elif key == "e":
-            question = click.prompt("question", default=draft.question, err=True)
-            reference = click.prompt("answer", default=draft.references[0], err=True)
-            cases = _take(project, suite, [draft], question=question, reference=reference)
-            accepted += 1
-        elif key == "r":
+        if key == "r":
             _refuse(project, suite, [draft])
             refused += 1
+        elif key in ("a", "e"):
+            question, reference = _reworded(draft) if key == "e" else ("", "")
+            try:
+                cases = _take(project, suite, [draft], question=question, reference=reference)
+                accepted += 1
+            except UserError as error:  # such as one that is near to the other side of the split
+                render.tell(f"{error}. The draft waits on.", err=True)
     return accepted, refused, cases
+
+
+def _reworded(draft: Case) -> tuple[str, str]:
+    question = click.prompt("question", default=draft.question, err=True)
+    return question, click.prompt("answer", default=draft.references[0], err=True)
 
 
 def _key(prompt: str) -> str:
@@ -170,7 +170,7 @@ def _take(
     root, engine = project.config.root, project.parts.engine
     cases = [drafts.as_case(draft, question=question, reference=reference) for draft in taken]
     done = collecting.take(root, engine, cases, name=suite, split=None, encoder=project.parts.encoder)
-    drafts.judge(root, suite, [draft.id for draft in taken], "accepted")
+    drafts.mark_as(root, suite, [draft.id for draft in taken], "accepted")
     return done.cases
 
 
@@ -178,7 +178,7 @@ def _refuse(project: Project, suite: str, refused: Sequence[Case]) -> None:
     from gatewheel.data import drafts
 
     if refused:
-        drafts.judge(project.config.root, suite, [draft.id for draft in refused], "refused")
+        drafts.mark_as(project.config.root, suite, [draft.id for draft in refused], "refused")
 
 
 def _row(draft: Case) -> DraftRow:
@@ -196,10 +196,3 @@ def _show(row: DraftRow) -> None:
     render.tell(f"\n{row.question}", bold=True)
     render.tell(f"  {row.reference}")
     render.tell(f"  {render.place(row.source, row.span, None)}  {row.id[:8]}", dim=True)
-
-
-def _counts(now: Progress) -> dict[str, object]:
-    """Progress in the words of the bar that evaluations have."""
-    rate = (now.wanted - now.made) / now.left if now.left else 0.0
-    said = {"target": f"drafting, passage {now.looked + 1} of {now.of}", "done": now.made, "total": now.wanted}
-    return {**said, "known": 0, "errors": 0, "rate": rate, "left": now.left}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewheel.cli import calibrate, choosing, drafts, judging, label, render
+from gatewheel.cli import bar, calibrate, choosing, drafts, judging, label, render
 from gatewheel.kernel.errors import UserError
 from gatewheel.loop.evaluated import Head, ReportCompare, ReportShow
 
@@ -60,8 +60,9 @@ def command() -> None:
     """Evaluate applications and models on suites, and compare them."""
 
 
-for more in (*label.COMMANDS, *judging.COMMANDS, *choosing.COMMANDS, *calibrate.COMMANDS, *drafts.COMMANDS):
-    command.add_command(more)
+for module in (label, judging, choosing, calibrate, drafts, bar):
+    for more in module.COMMANDS:
+        command.add_command(more)
 
 
 @command.command("list")
@@ -76,7 +77,7 @@ def list_(context: click.Context, /, limit: int, suite: str, as_json: bool) -> N
     from gatewheel.loop import reports
 
     with render.project(context) as project:
-        found = [reports.head(one) for one in reports.recent(project.parts.engine, limit=limit, suite=suite)]
+        found = reports.heads(project.parts.engine, limit=limit, suite=suite)
         known = suites.names(project.config.root)
     if as_json:
         render.emit(ReportList(reports=found, suites=known))

@@ -10,7 +10,7 @@ import click
 from gatewheel.cli import render
 
 if TYPE_CHECKING:
-    from gatewheel.loop.gating import Judged
+    from gatewheel.loop.gating import Decided
 
 CODES = {"promote": 0, "reject": 3, "inconclusive": 4}
 
@@ -78,43 +78,45 @@ def command(
     with render.project(context) as project:
         gating.refuse_unknown(project.parts, asked)
         with progress.bar(quiet=as_json) as show:
-            judged = gating.judged_of(running.gate(project, asked, on_progress=show))
-    files = {markdown: gate_files.markdown(judged)} if markdown else {}
-    gate_files.write({**files, **({junit: gate_files.junit(judged)} if junit else {})})
+            decided = gating.decided_of(running.gate(project, asked, on_progress=show))
+    if markdown:
+        render.write(markdown, gate_files.markdown(decided))
+    if junit:
+        render.write(junit, gate_files.junit(decided))
     if as_json:
-        render.emit(_shape(judged))
+        render.emit(_shape(decided))
     else:
-        _tell(judged)
-    return CODES[judged.decision.outcome]
+        _tell(decided)
+    return CODES[decided.decision.outcome]
 
 
-def _tell(judged: Judged) -> None:
-    from gatewheel.cli.gate_files import MARKS, by_weight, verdict
+def _tell(decided: Decided) -> None:
+    from gatewheel.cli.gate_files import MARKS, by_weight, sentence
 
-    render.tell(f"{judged.decision.outcome}: {verdict(judged)}", bold=True)
-    for reason in by_weight(judged.decision.reasons):
+    render.tell(f"{decided.decision.outcome}: {sentence(decided)}", bold=True)
+    for reason in by_weight(decided.decision.reasons):
         render.tell(f"{MARKS[reason.outcome]} {reason.text}")
-    if judged.row is None:
+    if decided.row is None:
         render.tell("Not written into the history: the incumbent is not what answers now.", err=True)
-    elif judged.decision.outcome == "promote":
-        render.tell(f"Release it: gatewheel release promote {judged.candidate[:12]} --app {judged.app}", err=True)
+    elif decided.decision.outcome == "promote":
+        render.tell(f"Release it: gatewheel release promote {decided.candidate[:12]} --app {decided.app}", err=True)
 
 
-def _shape(judged: Judged) -> GateDecision:
+def _shape(decided: Decided) -> GateDecision:
     reasons = [
         GateReason(rule=one.rule, metric=one.metric, slice=one.slice, outcome=one.outcome, text=one.text)
-        for one in judged.decision.reasons
+        for one in decided.decision.reasons
     ]
     return GateDecision(
-        gate=judged.gate,
-        app=judged.app,
-        suite=judged.suite,
-        outcome=judged.decision.outcome,
-        candidate=judged.candidate,
-        incumbent=judged.incumbent,
-        cases=judged.cases,
-        of=judged.of,
-        reports=list(judged.reports),
-        row=judged.row,
+        gate=decided.gate,
+        app=decided.app,
+        suite=decided.suite,
+        outcome=decided.decision.outcome,
+        candidate=decided.candidate,
+        incumbent=decided.incumbent,
+        cases=decided.cases,
+        of=decided.of,
+        reports=list(decided.reports),
+        row=decided.row,
         reasons=reasons,
     )

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from gatewheel.kernel.errors import UserError
-
 if TYPE_CHECKING:
-    from gatewheel.loop.gating import Judged
+    from gatewheel.loop.gating import Decided
     from gatewheel.ops.gate import Reason
 
 MARKS = {"promote": "✅", "reject": "❌", "inconclusive": "❔"}
@@ -23,43 +20,43 @@ SAID = {
 _UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def verdict(judged: Judged) -> str:
+def sentence(decided: Decided) -> str:
     """One line: who, against whom, what came of it."""
-    against = f" against {judged.incumbent[:12]}" if judged.incumbent else ""
-    return f"{judged.candidate[:12]}{against} {SAID[judged.decision.outcome]}"
+    against = f" against {decided.incumbent[:12]}" if decided.incumbent else ""
+    return f"{decided.candidate[:12]}{against} {SAID[decided.decision.outcome]}"
 
 
-def markdown(judged: Judged) -> str:
-    """A heading, the verdict, and a row for each rule, those that failed first."""
-    outcome = judged.decision.outcome
+def markdown(decided: Decided) -> str:
+    """A heading, what was decided, and a row for each rule, those that failed first."""
+    outcome = decided.decision.outcome
     lines = [
-        f"## {MARKS[outcome]} Gate `{judged.gate}`: {outcome}",
+        f"## {MARKS[outcome]} Gate `{decided.gate}`: {outcome}",
         "",
-        f"Variant `{judged.candidate[:12]}` of `[app.{judged.app}]` {SAID[outcome]}, by {judged.cases} of {judged.of} "
-        f"cases of suite `{judged.suite}`"
-        + (f", against `{judged.incumbent[:12]}`." if judged.incumbent else "; nothing is released yet."),
+        f"Variant `{decided.candidate[:12]}` of `[app.{decided.app}]` {SAID[outcome]}, by {decided.cases} of "
+        f"{decided.of} cases of suite `{decided.suite}`"
+        + (f", against `{decided.incumbent[:12]}`." if decided.incumbent else "; nothing is released yet."),
         "",
         "| | rule | |",
         "|---|---|---|",
     ]
-    for reason in by_weight(judged.decision.reasons):
+    for reason in by_weight(decided.decision.reasons):
         lines.append(f"| {MARKS[reason.outcome]} | {reason.rule} | {_cell(reason.text)} |")
-    told = " and ".join(f"`{report[:12]}`" for report in dict.fromkeys(judged.reports))
+    told = " and ".join(f"`{report[:12]}`" for report in dict.fromkeys(decided.reports))
     where = [f"Reports: {told}; `gatewheel evals show` prints them.", ""] if told else []
     return "\n".join([*lines, "", *where])
 
 
-def junit(judged: Judged) -> str:
+def junit(decided: Decided) -> str:
     """A test suite with a test for each rule; what is inconclusive fails too, for it does not pass."""
     from xml.etree import ElementTree
 
-    failed = [reason for reason in judged.decision.reasons if reason.outcome != "promote"]
-    counts = {"tests": str(len(judged.decision.reasons)), "failures": str(len(failed)), "errors": "0"}
+    failed = [reason for reason in decided.decision.reasons if reason.outcome != "promote"]
+    counts = {"tests": str(len(decided.decision.reasons)), "failures": str(len(failed)), "errors": "0"}
     root = ElementTree.Element("testsuites", counts)
-    suite = ElementTree.SubElement(root, "testsuite", {"name": f"gate {judged.gate}", **counts})
-    for reason in judged.decision.reasons:
+    suite = ElementTree.SubElement(root, "testsuite", {"name": f"gate {decided.gate}", **counts})
+    for reason in decided.decision.reasons:
         name = " ".join(part for part in (reason.rule, reason.metric, reason.slice) if part)
-        attributes = {"classname": f"gate.{judged.gate}", "name": _spoken(name)}
+        attributes = {"classname": f"gate.{decided.gate}", "name": _spoken(name)}
         case = ElementTree.SubElement(suite, "testcase", attributes)
         if reason.outcome != "promote":
             told = {"type": reason.outcome, "message": _spoken(reason.text)}
@@ -74,16 +71,6 @@ def by_weight(reasons: Iterable[Reason]) -> list[Reason]:
     """What was rejected first, then what is open, then what passed."""
     order = {"reject": 0, "inconclusive": 1, "promote": 2}
     return sorted(reasons, key=lambda reason: order[reason.outcome])
-
-
-def write(texts: Mapping[str, str]) -> None:
-    """Write each text to its path; an empty path is none. Raises UserError for one that cannot be written."""
-    for path, text in texts.items():
-        if path:
-            try:
-                Path(path).write_text(text, encoding="utf-8")
-            except OSError as error:
-                raise UserError(f"{path} cannot be written: {error.strerror}", cure="name a file that can") from None
 
 
 def _cell(text: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING
+
+from gatewheel.kernel.numbers import finite
 
 if TYPE_CHECKING:
     from gatewheel.kernel.config import Config
     from gatewheel.loop.preferring import Duel
-    from gatewheel.loop.probation import Measured, Standing
+    from gatewheel.loop.probation import NewRecord, Standing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,34 +127,34 @@ def row(config: Config, standing: Standing) -> JudgeRow:
         answers=found.answers if found else None,
         silent=found.silent if found else None,
         raters=found.raters if found else None,
-        agreement=_finite(found.kappa) if found else None,
-        low=_finite(found.interval.low) if found else None,
-        high=_finite(found.interval.high) if found else None,
-        spearman=_finite(found.spearman) if found else None,
-        accuracy=_finite(found.accuracy) if found else None,
-        people=_finite(found.alpha) if found else None,
-        people_low=_finite(found.alpha_interval.low) if found else None,
-        people_high=_finite(found.alpha_interval.high) if found else None,
-        person=_finite(found.person) if found else None,
-        steady=_finite(found.steady) if found else None,
+        agreement=finite(found.kappa) if found else None,
+        low=finite(found.interval.low) if found else None,
+        high=finite(found.interval.high) if found else None,
+        spearman=finite(found.spearman) if found else None,
+        accuracy=finite(found.accuracy) if found else None,
+        people=finite(found.alpha) if found else None,
+        people_low=finite(found.alpha_interval.low) if found else None,
+        people_high=finite(found.alpha_interval.high) if found else None,
+        person=finite(found.person) if found else None,
+        steady=finite(found.steady) if found else None,
         same=places.same if places else None,
         first=places.first if places else None,
     )
 
 
-def moved(measured: Measured) -> Moved | None:
+def moved(measured: NewRecord) -> Moved | None:
     """What moved since the last measurement."""
     paired, before = measured.moved, measured.before
     if paired is None or before is None:
         return None
     return Moved(
-        before=_finite(before.agreement.kappa),
+        before=finite(before.agreement.kappa),
         difference=paired.difference,
-        low=_finite(paired.interval.low),
-        high=_finite(paired.interval.high),
+        low=finite(paired.interval.low),
+        high=finite(paired.interval.high),
         p=paired.p,
         answers=paired.n,
-        verdict=paired.verdict.word,
+        verdict=paired.conclusion.word,
     )
 
 
@@ -170,16 +171,12 @@ def preferred(found: Duel, judge: JudgeRow) -> PreferShow:
         undecided=found.undecided,
         alike=found.alike,
         share=found.share,
-        low=_finite(found.interval.low),
-        high=_finite(found.interval.high),
+        low=finite(found.interval.low),
+        high=finite(found.interval.high),
         same=found.places.same,
         first=found.places.first,
-        corrected=_finite(corrected.estimate) if corrected else None,
-        corrected_low=_finite(corrected.interval.low) if corrected else None,
-        corrected_high=_finite(corrected.interval.high) if corrected else None,
+        corrected=finite(corrected.estimate) if corrected else None,
+        corrected_low=finite(corrected.interval.low) if corrected else None,
+        corrected_high=finite(corrected.interval.high) if corrected else None,
         labelled=corrected.labelled if corrected else 0,
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if isfinite(value) else None

@@ -56,7 +56,7 @@ def command() -> None:
 )
 @click.option("--group", "groups", multiple=True, help="Documents of this group may be seen too; several times.")
 @click.option("--requests-per-minute", type=int, help="Default: no limit.")
-@click.option("--dollars-per-day", type=float, help="Questions are refused until midnight UTC once it is spent.")
+@click.option("--dollars-per-day", type=float, help="Questions and runs are refused until midnight UTC once spent.")
 @render.json_option
 @click.pass_context
 def create(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gatewheel.cli import render
+from gatewheel.cli.figures import interval, number
+from gatewheel.loop import label_shapes
+from gatewheel.loop.label_shapes import AgreedRow, RankedRow
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -27,40 +29,11 @@ class LabelShow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AgreedRow:
-    """Agreement on `question`: "better" for pairs, or a criterion. `kappa` is null unless two rated; null: unknown.
-
-    `units` were rated by at least two. On the ordinal scale kappa is weighted by squares.
-    """
-
-    question: str
-    scale: str
-    raters: list[str]
-    units: int
-    kappa: float | None
-    alpha: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class AgreementShow:
     """`gatewheel evals agreement`"""
 
     suite: str
     questions: list[AgreedRow]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RankedRow:
-    """A variant: i beats j with probability 1 / (1 + exp(strength j - strength i)); null is not bounded."""
-
-    variant: str
-    target: str
-    strength: float
-    low: float | None
-    high: float | None
-    matches: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,24 +113,18 @@ def agreement(context: click.Context, /, suite: str, as_json: bool) -> None:
     with render.project(context) as project:
         from gatewheel.loop import labelling
 
-        rows = [
-            AgreedRow(
-                question=one.question,
-                scale=one.scale,
-                raters=list(one.raters),
-                units=one.units,
-                kappa=_finite(one.kappa),
-                alpha=_finite(one.alpha),
-                low=_finite(one.interval.low),
-                high=_finite(one.interval.high),
-            )
-            for one in labelling.agreement(project.parts.engine, suite)
-        ]
+        rows = [label_shapes.agreed(one) for one in labelling.agreement(project.parts.engine, suite)]
     if as_json:
         render.emit(AgreementShow(suite=suite, questions=rows))
         return
     cells = [
-        [row.question, ", ".join(row.raters), str(row.units), _number(row.kappa), _number(row.alpha), _ends(row)]
+        [
+            row.question,
+            ", ".join(row.raters),
+            str(row.units),
+            *map(number, (row.kappa, row.alpha)),
+            interval(row.low, row.high),
+        ]
         for row in rows
     ]
     if rows:
@@ -177,22 +144,18 @@ def ranking(context: click.Context, /, suite: str, as_json: bool) -> None:
 
         found = labelling.ranking(project.parts.engine, suite)
         names = labelling.known(project.parts.engine, suite).names
-    rows = [
-        RankedRow(
-            variant=one.name,
-            target=names.get(one.name, ""),
-            strength=one.strength,
-            low=_finite(one.interval.low),
-            high=_finite(one.interval.high),
-            matches=one.matches,
-        )
-        for one in found
-    ]
+    rows = [label_shapes.ranked(one, names) for one in found]
     if as_json:
         render.emit(RankingShow(suite=suite, level=0.95, variants=rows))
         return
     cells = [
-        [render.printable(row.target), row.variant[:12], str(row.matches), f"{row.strength:+.2f}", _ends(row)]
+        [
+            render.printable(row.target),
+            row.variant[:12],
+            str(row.matches),
+            f"{row.strength:+.2f}",
+            interval(row.low, row.high),
+        ]
         for row in rows
     ]
     if rows:
@@ -245,14 +208,5 @@ def _labelled(engine: Engine, suite: str, variants: list[str], rater: str, rubri
     return LabelShow(suite=suite, rater=sheet.rater, given=session.given, labelled=total - left, total=total)
 
 
-def _finite(value: float) -> float | None:
-    return value if isfinite(value) else None
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
 def _ends(row: AgreedRow | RankedRow) -> str:
-    low, high = ("?" if end is None else f"{end:.3f}" for end in (row.low, row.high))
-    return f"[{low}, {high}]"
+    return interval(row.low, row.high)

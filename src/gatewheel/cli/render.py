@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewheel.kernel.errors import ProjectError
+from gatewheel.kernel.errors import ProjectError, UserError
 
 if TYPE_CHECKING:
     from gatewheel.kernel.nouns import Hit
@@ -33,8 +34,6 @@ def emit(shape: Any) -> None:
 @contextmanager
 def project(context: click.Context) -> Iterator[Project]:
     """The project that the command was called for; what takes long is told on stderr."""
-    from pathlib import Path
-
     from gatewheel.loop.project import open as open_project
 
     opened = open_project(Path(context.find_root().obj or "."), say=say)
@@ -143,6 +142,14 @@ def hint_when_empty(opened: Project) -> None:
     if opened.parts.store.totals()[0] == 0:
         raise ProjectError("no documents are ingested yet", cure="run `gatewheel ingest`")
     click.echo("No passage matches.", err=True)
+
+
+def write(path: str, text: str) -> None:
+    """A text into a file, which is replaced. Raises UserError when it cannot be written."""
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}", cure="name a file that can") from None
 
 
 def emit_line(shape: Any) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewheel.cli import render
+from gatewheel.cli.figures import interval, number
 from gatewheel.loop.evaluated import (
     CaseRow,
     Difference,
@@ -82,15 +83,6 @@ def line(head: Head) -> str:
     return f"{head.id[:12]}  {when}  {head.suite}  {head.target} ({head.variant[:12]})  {head.cases} cases{failed}"
 
 
-def number(value: float) -> str:
-    """Three digits behind the point, fewer of what is large."""
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1_000 else f"{value:,.0f}"
-
-
-def _end(value: float | None) -> str:
-    return "?" if value is None else number(value)
-
-
 def _head(head: Head, name: str = "") -> None:
     render.tell(f"{name}  {line(head)}" if name else line(head), bold=not name)
 
@@ -101,26 +93,24 @@ def _name(one: Measured | Difference) -> str:
 
 
 def _figure(one: Measured) -> list[str]:
-    value = "–" if one.value is None else number(one.value)
-    return [str(one.cases), value, "" if one.value is None else f"[{_end(one.low)}, {_end(one.high)}]"]
+    return [str(one.cases), number(one.value), "" if one.value is None else interval(one.low, one.high)]
 
 
 def _cells(one: Difference) -> list[str]:
-    from gatewheel.evals.statistics.verdict import Verdict, say
+    from gatewheel.evals.statistics.conclusion import Conclusion, say
 
-    ends = f"[{_end(one.low)}, {_end(one.high)}]"
-    difference = f"{'+' if one.difference > 0 else ''}{number(one.difference)} {ends}"
-    told = say(Verdict(word=one.verdict, cases_needed=one.cases_needed))  # type: ignore[arg-type]
+    difference = f"{'+' if one.difference > 0 else ''}{number(one.difference)} {interval(one.low, one.high)}"
+    told = say(Conclusion(word=one.verdict, cases_needed=one.cases_needed))  # type: ignore[arg-type]
     told = "no finding: a judge's, raw" if one.judged == "raw" else told
     return [str(one.cases), _short(one.a), _short(one.b), difference, f"{one.p:.3f}", told]
 
 
 def _short(one: Measured) -> str:
-    return "–" if one.value is None else f"{number(one.value)} [{_end(one.low)}, {_end(one.high)}]"
+    return "–" if one.value is None else f"{number(one.value)} {interval(one.low, one.high)}"
 
 
 def _without(one: WithoutLeaks) -> list[str]:
-    difference = "–" if one.difference is None else f"{one.difference:+.3f} [{_end(one.low)}, {_end(one.high)}]"
+    difference = "–" if one.difference is None else f"{one.difference:+.3f} {interval(one.low, one.high)}"
     return [f"{one.rest.cases} of {one.every.cases}", _short(one.every), _short(one.rest), difference]
 
 

@@ -60,7 +60,7 @@ def list_(context: click.Context, /, limit: int, as_json: bool) -> None:
     for run in found:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))
         took = f"{(run.ended or time.time()) - run.started:8.1f} s" if run.started else " " * 10
-        click.echo(f"{run.id}  {run.kind:8} {run.state:11} {when} {took}  {run.error}")
+        click.echo(f"{run.id}  {run.kind:9} {run.state:11} {when} {took}  {run.error}")
 
 
 @command.command()

@@ -25,6 +25,7 @@ SHAPES = {
     "embeddings-encode": "embeddings:Encode",
     "evals-accept": "drafts:DraftsJudged",
     "evals-agreement": "label:AgreementShow",
+    "evals-bar": "bar:Bar",
     "evals-calibrate": "calibrate:CalibrationShow",
     "evals-compare": "evals:ReportCompare",
     "evals-export": "label:ExportShow",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,20 +41,19 @@ _READY = _Ready()
 
 def fork(job: Mapping[str, object]) -> Pipes:
     """Start a job, which `cell` explains. Raises OSError when no process can be started."""
-    given = os.memfd_create("job")
-    ends = [os.pipe() for _ in range(3)]
-    try:
+    with ExitStack() as theirs, ExitStack() as ours:
+        given = os.memfd_create("job")
+        theirs.callback(os.close, given)
+        ends: list[tuple[int, int]] = []
+        for _ in range(3):
+            ends.append(os.pipe())
+            ours.callback(os.close, ends[-1][0])
+            theirs.callback(os.close, ends[-1][1])
         with os.fdopen(given, "wb", closefd=False) as file:
             file.write(marshal.dumps(dict(job)))
         os.lseek(given, 0, os.SEEK_SET)
         _hand_over([given, *(say for _, say in ends)])
-    except BaseException:
-        for hear, _ in ends:
-            os.close(hear)
-        raise
-    finally:
-        for fd in (given, *(say for _, say in ends)):
-            os.close(fd)
+        ours.pop_all()  # from here on they are the caller's
     return Pipes(*(hear for hear, _ in ends))
 
 

@@ -102,7 +102,7 @@ def _run(code: str, *, stdin: str, name: str, limits: Limits, without: tuple[str
         pipes = forking.fork(job)
     except OSError as error:
         raise MissingPart(
-            f"no sandbox can be started: {error.strerror}", cure="free some memory or processes"
+            f"no sandbox can be started: {error.strerror}", cure="free some memory, processes or open files"
         ) from None
     try:
         heard = _listen([pipes.control, pipes.stdout, pipes.stderr], limits)

@@ -15,7 +15,7 @@ _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _ARCHITECTURES = tuple(_AUDIT)
 NUMBERS = """
 read 0 63, write 1 64, readv 19 65, writev 20 66, pread64 17 67, pwrite64 18 68, lseek 8 62, close 3 57,
-close_range 436 436, dup 32 23, dup2 33 -, dup3 292 24, pipe 22 -, pipe2 293 59, open 2 -, openat 257 56, creat 85 -,
+close_range 436 436, dup 32 23, dup2 33 -, dup3 292 24, pipe 22 -, pipe2 293 59, creat 85 -,
 stat 4 -, lstat 6 -, fstat 5 80, newfstatat 262 79, statx 332 291, statfs 137 43, fstatfs 138 44, access 21 -,
 faccessat 269 48, faccessat2 439 439, readlink 89 -, readlinkat 267 78, getdents 78 -, getdents64 217 61,
 getcwd 79 17, chdir 80 49, fchdir 81 50, mkdir 83 -, mkdirat 258 34, rmdir 84 -, unlink 87 -, unlinkat 263 35,
@@ -40,9 +40,14 @@ NUMBERS_OF_FILES = """
 truncate 76 45, chmod 90 -, fchmod 91 52, fchmodat 268 53, utime 132 -, utimes 235 -, utimensat 280 88, futimesat 261 -
 """
 CLONE_THREAD = 0x10000
+_OPENING = os.O_TRUNC | 3
+# opened for reading, or for neither, a file is emptied all the same; a Landlock before Linux 6.2 asks of writing alone
+_OPENED = (0, 1, 2, os.O_TRUNC | 1, os.O_TRUNC | 2)
 # name and numbers, which argument, the bits of it that count, what they may be; None stands for the own process
 _BY_ARGUMENT: tuple[tuple[str, int, int, tuple[int | None, ...]], ...] = (
     ("clone 56 220", 0, CLONE_THREAD, (CLONE_THREAD,)),
+    ("open 2 -", 1, _OPENING, _OPENED),
+    ("openat 257 56", 2, _OPENING, _OPENED),
     ("kill 62 129", 0, 0xFFFFFFFF, (None,)),
     ("tgkill 234 131", 0, 0xFFFFFFFF, (None,)),
     ("prlimit64 302 261", 0, 0xFFFFFFFF, (0,)),
@@ -77,12 +82,12 @@ def program(machine: str, *, own_root: bool, pid: int) -> list[Line]:
     for number in numbers.values():
         lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ALLOW)]
     for named, argument, bits, values in _BY_ARGUMENT:
-        (number,) = allowed(named, machine).values()
-        # the kernel takes these arguments as 32 bits, and so does the filter: the low half of a little-endian long
-        lines += [(_EQUAL, 0, 3 + 2 * len(values), number), (_LOAD, 0, 0, 16 + 8 * argument), (_AND, 0, 0, bits)]
-        for value in values:
-            lines += [(_EQUAL, 0, 1, pid if value is None else value), (_RETURN, 0, 0, _ALLOW)]
-        lines += [(_RETURN, 0, 0, _ERROR | _EPERM)]
+        for number in allowed(named, machine).values():
+            # the kernel takes these arguments as 32 bits, and so does the filter: the low half of a little-endian long
+            lines += [(_EQUAL, 0, 3 + 2 * len(values), number), (_LOAD, 0, 0, 16 + 8 * argument), (_AND, 0, 0, bits)]
+            for value in values:
+                lines += [(_EQUAL, 0, 1, pid if value is None else value), (_RETURN, 0, 0, _ALLOW)]
+            lines += [(_RETURN, 0, 0, _ERROR | _EPERM)]
     return [*lines, (_AT_LEAST, 0, 1, _UNIFIED), (_RETURN, 0, 0, _ERROR | _ENOSYS), (_RETURN, 0, 0, _ERROR | _EPERM)]
 
 

@@ -45,9 +45,10 @@ def door(request: Request) -> Door:
     return cast(Door, request.app.state.door)
 
 
-def may(*scopes: Scope) -> Callable[[Request], Awaitable[Caller]]:
+def may(*scopes: Scope, paying: bool = False) -> Callable[[Request], Awaitable[Caller]]:
     """A dependency that lets through whoever has one of these scopes. Raises Fault 401, 403 or 429.
 
+    Who asks, and whatever else is `paying`, is refused when the dollars of the day are spent.
     With a key that was seen in the last seconds it costs 20 µs.
     """
 
@@ -63,7 +64,7 @@ def may(*scopes: Scope) -> Callable[[Request], Awaitable[Caller]]:
             has, needs = ", ".join(who.caller.scopes), " or ".join(f"'{scope}'" for scope in scopes)
             message = f"this needs a key with the scope {needs}; yours has {has}"
             raise Fault(403, message, code="insufficient_scope")
-        if "ask" in scopes and request.method not in origin.SAFE:
+        if paying or ("ask" in scopes and request.method not in origin.SAFE):
             await _refuse_spent(_service(request), who.key)
         return who.caller
 
@@ -177,16 +178,9 @@ def _keep_pace(pace: Pace, key: Key) -> None:
 async def _refuse_spent(made: Service, key: Key | None) -> None:
     """The request that crosses the line is served, since its price is known only afterwards; the next is not."""
     most = made.project.config.serve.dollars_per_day
-    own = key.dollars_per_day if key else None
-    if most is None and own is None:
+    if most is None and (key is None or key.dollars_per_day is None):
         return
     engine = made.project.parts.engine
-    if key and own is not None and await made.quickly(lambda: spending.spent_today(engine, key.id)) >= own:
-        raise _spent(f"the key '{key.name}' has spent its {own:g} dollars of today")
-    if most is not None and await made.quickly(lambda: spending.spent_today(engine)) >= most:
-        raise _spent(f"the {most:g} dollars that may be spent a day are spent")
-
-
-def _spent(what: str) -> Fault:
-    message = f"{what}; come back after midnight UTC, or have the limit raised"
-    return Fault(429, message, code="insufficient_quota", retry_after=spending.seconds_left())
+    if what := await made.quickly(lambda: spending.spent(engine, key, most=most)):
+        message = f"{what}; come back after midnight UTC, or have the limit raised"
+        raise Fault(429, message, code="insufficient_quota", retry_after=spending.seconds_left())

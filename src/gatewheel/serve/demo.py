@@ -79,7 +79,7 @@ def fill(service: Service, url: str, *, say: Say) -> None:
                 if answer["trace"] is None:
                     say("the demo needs [trace] store = true and sample = 1")
                     return
-                if said := judge(case, number, answer):
+                if said := feedback_on(case, number, answer):
                     _ok(client.post("/api/feedback", json={"trace": answer["trace"], **said}))
                 if done == len(missing):
                     say(f"the demo is filled: {done} questions asked")
@@ -88,7 +88,7 @@ def fill(service: Service, url: str, *, say: Say) -> None:
                 say(f"the demo stopped: {error}")
 
 
-def judge(case: Case, number: int, answer: dict[str, Any]) -> dict[str, Any]:
+def feedback_on(case: Case, number: int, answer: dict[str, Any]) -> dict[str, Any]:
     """What a reader who knows the right answer would say; nothing for a third of those who find it right."""
     markers = [citation["n"] for citation in answer["citations"]]
     if not case.expects:

@@ -18,18 +18,21 @@ from gatewheel.loop.running import Background
 from gatewheel.ops import spending
 from gatewheel.serve.lately import Lately
 from gatewheel.serve.line import Line
+from gatewheel.serve.lookup import Lookup
 from gatewheel.serve.metrics import Metrics
 
 log = logging.getLogger("gatewheel.serve")
 Result = TypeVar("Result")
 COMPARED = 128  # comparisons of reports that are remembered, some 20 kB each
 DESKS = 32  # sheets of raters, some MB each where a suite has thousands of cases
+LOOKUPS = 2  # at once; each may keep the encoder busy for minutes
 LAST_WORDS = 3.0  # seconds for threads that were told to stop; engines ask twice a second
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """What every endpoint may use. `line` and `speakers` are for calls of a model, `quick` for all else that blocks.
+    """What every endpoint may use. `line` and `speakers` are for calls of a model, `quick` for all else that blocks,
+    `lookup` for what may take minutes.
 
     `ready` is set when the parts are loaded, `closing` when the service is to stop and takes nothing new, `stopping`
     when its time is over and every call under way is to end, `hung` when one did not. `compared` and `desks` hold what
@@ -44,6 +47,7 @@ class Service:
     background: Background
     compared: Lately = field(default_factory=lambda: Lately(COMPARED))
     desks: Lately = field(default_factory=lambda: Lately(DESKS))
+    lookup: Lookup = field(default_factory=lambda: Lookup(LOOKUPS))
     ready: threading.Event = field(default_factory=threading.Event)
     tried: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)
@@ -68,6 +72,7 @@ class Service:
             log.warning("an answer under way does not stop; its model is closed")
             if not (_within(LAST_WORDS, self.project.close) and _within(LAST_WORDS, self.speakers.shutdown)):
                 self.hung.set()
+        _within(LAST_WORDS, self.lookup.close)
         _within(LAST_WORDS, self.quick.shutdown)
 
 

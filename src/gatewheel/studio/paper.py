@@ -20,7 +20,7 @@ from markupsafe import Markup
 from gatewheel import __version__
 from gatewheel.evals.plots.element import Element, markup, speakable
 from gatewheel.evals.plots.scale import between, told
-from gatewheel.evals.statistics.verdict import rounded
+from gatewheel.evals.statistics.conclusion import rounded
 from gatewheel.loop import drawing, sheets
 from gatewheel.loop.drawing import unit_of
 from gatewheel.studio.words import difference

@@ -12,7 +12,7 @@ from gatewheel.serve.api.evaluating import router as evaluating
 from gatewheel.serve.api.feedback import router as feedback
 from gatewheel.serve.api.labelled import router as labelled
 from gatewheel.serve.api.labels import router as labels
-from gatewheel.serve.api.leaked import router as leaked
+from gatewheel.serve.api.leaks import router as leaks
 from gatewheel.serve.api.releases import router as releases
 from gatewheel.serve.api.runs import router as runs
 from gatewheel.serve.api.traces import router as traces
@@ -20,6 +20,6 @@ from gatewheel.serve.api.uploads import router as uploads
 from gatewheel.serve.api.wheel import router as wheel
 
 router = APIRouter()
-evaluations = (evals, choosing, evaluating, labels, labelled, leaked)
+evaluations = (evals, choosing, evaluating, labels, labelled, leaks)
 for part in (wheel, ask, documents, uploads, runs, traces, feedback, *evaluations, releases):
     router.include_router(part)

@@ -15,7 +15,8 @@ from gatewheel.loop import drawing, reports
 from gatewheel.loop.candidates import Choice, Cost
 from gatewheel.loop.choosing import choice
 from gatewheel.serve.access import may
-from gatewheel.serve.api.wire import Words, missing, refusals
+from gatewheel.serve.api.wire import Words, missing, refusals, seen
+from gatewheel.serve.fault import Fault
 from gatewheel.serve.service import Service, service
 
 router = APIRouter(prefix="/api/evals", tags=["evals"])
@@ -52,24 +53,30 @@ class Wanted:
 
 
 @router.get("/models", operation_id="choose_models", responses=refusals(404))
-async def models(wanted: Annotated[Wanted, Depends()], _: Operator, at: At) -> Chosen:
+async def models(wanted: Annotated[Wanted, Depends()], caller: Operator, at: At) -> Chosen:
     """Every candidate of a suite: quality, speed, memory, size, price, licence, and which ones nothing surely beats.
 
     Nothing is asked or measured by this: quality comes from reports, what they took from the answers that were kept.
     """
-    return await at.quickly(lambda: _chosen(at, wanted))
+    return await at.quickly(lambda: _chosen(at, wanted, caller))
 
 
-def _chosen(at: Service, wanted: Wanted) -> Chosen:
+def _chosen(at: Service, wanted: Wanted, caller: Caller) -> Chosen:
     parts = at.project.parts
     known = suites.names(parts.config.root)
-    newest = reports.recent(parts.engine, limit=1)
-    suite = wanted.suite or (newest[0].report.suite if newest else next(iter(known), ""))
+    newest = reports.heads(parts.engine, limit=1)
+    suite = wanted.suite or (newest[0].suite if newest else next(iter(known), ""))
     if not suite:
         return Chosen(suites=[], choice=None, wide=None, narrow=None)
-    if suite not in known and not reports.recent(parts.engine, limit=1, suite=suite):
+    if suite not in known and not reports.heads(parts.engine, limit=1, suite=suite):
         raise missing(UserError(f"no suite and no report of the name '{suite[:80]}'", cure="choose one of the list"))
-    found = choice(parts, suite, metric=wanted.metric, cost=wanted.cost, margin=wanted.margin)
+    try:
+        found = choice(parts, suite, metric=wanted.metric, cost=wanted.cost, margin=wanted.margin)
+    except UserError as error:
+        if caller.groups is None:
+            raise
+        what = seen(error, caller, f"suite '{suite}' gives no candidates by this metric")
+        raise Fault(400, what, code="invalid_value") from None
     return Chosen(
         suites=sorted({*known, suite}),
         choice=found,

@@ -20,7 +20,7 @@ from gatewheel.loop.recipes import digest
 from gatewheel.loop.reports import Kept
 from gatewheel.ops import keys
 from gatewheel.serve.access import may
-from gatewheel.serve.api.wire import Words, missing, refusals
+from gatewheel.serve.api.wire import Words, missing, refusals, seen
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.service import Service, service
 
@@ -96,9 +96,9 @@ async def listed(
     """Suites and reports."""
 
     def look() -> Evals:
-        found = reports.recent(at.project.parts.engine, limit=limit, suite=suite)
+        found = reports.heads(at.project.parts.engine, limit=limit, suite=suite)
         known = suites.names(at.project.config.root)
-        return Evals(suites=[_suite(at, name, caller) for name in known], reports=[reports.head(one) for one in found])
+        return Evals(suites=[_suite(at, name, caller) for name in known], reports=found)
 
     return await at.quickly(look)
 
@@ -181,7 +181,7 @@ def _suite(at: Service, name: str, caller: Caller) -> SuiteView:
     try:
         suite = suites.load(at.project.config.root, name)
     except UserError as error:
-        fault = str(error) if caller.groups is None else "it cannot be read"  # a fault may repeat a case
+        fault = seen(error, caller, "it cannot be read")
         return SuiteView(name=name, suite_id="", target="", split="", cases=0, metrics=[], slices={}, fault=fault)
     return SuiteView(
         name=name,

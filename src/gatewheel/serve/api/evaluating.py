@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from gatewheel.data import suites
+from gatewheel.kernel import config
 from gatewheel.kernel.errors import ConfigError, UserError
 from gatewheel.kernel.nouns import Caller
 from gatewheel.loop import beside, evaluate, gating
@@ -17,12 +18,13 @@ from gatewheel.loop.evaluate import Wanted
 from gatewheel.loop.gating import Asked
 from gatewheel.serve.access import may
 from gatewheel.serve.api.runs import Started
-from gatewheel.serve.api.wire import Words, missing, refusals
+from gatewheel.serve.api.wire import Words, missing, refusals, seen
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.service import Service, service
 
 router = APIRouter(prefix="/api")
 Operator = Annotated[Caller, Depends(may("operate"))]
+Payer = Annotated[Caller, Depends(may("operate", paying=True))]
 At = Annotated[Service, Depends(service)]
 Suite = Annotated[Words, Path(description="Which suite.")]
 Limit = Annotated[int, Query(ge=0, le=10_000_000, description="So many cases only, always the same; 0: all.")]
@@ -86,7 +88,7 @@ async def foresee(suite: Suite, caller: Operator, at: At, limit: Limit = 0) -> A
     responses=refusals(404),
     tags=["evals"],
 )
-async def run(suite: Suite, what: Evaluation, caller: Operator, at: At) -> Started:
+async def run(suite: Suite, what: Evaluation, caller: Payer, at: At) -> Started:
     """Ask the cases of a suite and score the answers, as a run in the background. Nothing is asked twice."""
 
     def work() -> Started:
@@ -96,7 +98,7 @@ async def run(suite: Suite, what: Evaluation, caller: Operator, at: At) -> Start
                 at.project.config.table(kind, name)
         targets = [(app, "") for app in what.apps] + [("", model) for model in what.models] or [("", "")]
         wanted = [Wanted(suite=suite, app=app, model=model, limit=what.limit) for app, model in targets]
-        return Started(run=at.background.evaluate(wanted))
+        return Started(run=at.background.evaluate(wanted, payer=caller.key))
 
     return await at.quickly(work)
 
@@ -109,7 +111,7 @@ async def run(suite: Suite, what: Evaluation, caller: Operator, at: At) -> Start
     tags=["releases"],
 )
 async def ask_gate(
-    app: Annotated[Words, Path(description="Which [app.*].")], what: Candidate, caller: Operator, at: At
+    app: Annotated[Words, Path(description="Which [app.*].")], what: Candidate, caller: Payer, at: At
 ) -> Started:
     """Let a gate of an application decide on a candidate, as a run in the background."""
 
@@ -123,7 +125,7 @@ async def ask_gate(
         try:
             gating.refuse_unknown(parts, asked)
         except UserError as error:
-            raise Fault(409, str(error), code="conflict") from None
+            raise Fault(409, seen(error, caller, "the gate refuses it"), code="conflict") from None
         return Started(run=at.background.gate(asked))
 
     return await at.quickly(work)
@@ -132,7 +134,7 @@ async def ask_gate(
 def _gate(at: Service, app: str, named: str) -> str:
     from gatewheel.loop.releasing import gates_of
 
-    mine = gates_of(at.project.config, app)
+    mine = gates_of(config.load(at.project.config.path), app)  # as the run will read it
     if named not in mine if named else len(mine) != 1:
         which = f"[gate.{named}] does not guard [app.{app}]" if named else f"[app.{app}] has {len(mine)} gates"
         cure = f"name one of {', '.join(mine)}" if mine else "write a [gate.*] for it"
@@ -145,10 +147,11 @@ def _loaded(at: Service, name: str, caller: Caller) -> suites.Suite:
         raise Fault(404, f"no suite '{name}'; see the list of suites", code="not_found", param="suite")
     try:
         return suites.load(at.project.config.root, name)
-    except UserError:
+    except UserError as error:
         if caller.groups is None:
             raise
-        raise Fault(400, f"suite '{name}' cannot be read", code="invalid_value", param="suite") from None
+        what = seen(error, caller, f"suite '{name}' cannot be read")
+        raise Fault(400, what, code="invalid_value", param="suite") from None
 
 
 def _foreseen(at: Service, name: str, limit: int, caller: Caller) -> Asking:

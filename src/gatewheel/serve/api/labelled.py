@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from math import isfinite
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -15,11 +14,11 @@ from gatewheel.evals import people
 from gatewheel.evals.people import Label
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Caller
-from gatewheel.loop import desk, label_files, labelling, reports
-from gatewheel.loop.labelling import Known
+from gatewheel.loop import desk, label_files, label_shapes, labelling, reports
+from gatewheel.loop.label_shapes import AgreedRow, RankedRow
 from gatewheel.ops import keys
 from gatewheel.serve.access import may
-from gatewheel.serve.api.sheets import Rater, Sheet, desk_of, whole_ids
+from gatewheel.serve.api.sheets import Rater, Sheet, desk_of, reveal, whole_ids
 from gatewheel.serve.api.wire import Words, missing, refusals
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.service import Service, service
@@ -45,35 +44,6 @@ class TallyView:
     a: int
     b: int
     ties: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AgreedView:
-    """Agreement on `question`: "better" for pairs, or a criterion. `kappa` is null unless two rated; null: unknown.
-
-    `units` were rated by at least two. On the ordinal scale kappa is weighted by squares.
-    """
-
-    question: str
-    scale: str
-    raters: list[str]
-    units: int
-    kappa: float | None
-    alpha: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RankedView:
-    """A variant: i beats j with probability 1 / (1 + exp(strength j - strength i)); null is not bounded."""
-
-    variant: str
-    target: str
-    strength: float
-    low: float | None
-    high: float | None
-    matches: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,8 +74,8 @@ class Labelled:
     b: str
     raters: list[RaterView]
     tally: list[TallyView]
-    agreement: list[AgreedView]
-    ranking: list[RankedView]
+    agreement: list[AgreedRow]
+    ranking: list[RankedRow]
     grades: list[GradedView]
     level: float
     preferences: int | None
@@ -113,7 +83,10 @@ class Labelled:
 
 @router.get("", operation_id="get_labels", responses=refusals(404, 409))
 async def come_to(which: Sheet, caller: Rater, at: At) -> Labelled:
-    """What the labels come to, and whose the answers are. To raters only when they have labelled the whole sheet."""
+    """What the labels come to, and whose the answers are. To raters only when they have labelled the whole sheet.
+
+    Raters are told of their sheet alone, and can change nothing of it any more.
+    """
     return await at.quickly(lambda: _come_to(at, which, caller))
 
 
@@ -150,9 +123,13 @@ def _come_to(at: Service, which: Any, caller: Caller) -> Labelled:
     parts, one = at.project.parts, desk_of(at, which, caller)
     if "operate" not in caller.scopes and any(not each.created for each in desk.stands(parts, one)):
         raise Fault(409, "whose answers they are is told when all are labelled", code="conflict")
+    reveal(at, which, caller)
     kept = [reports.get(parts.engine, id_) for id_ in whole_ids(at, caller, which.report)]
     suite, engine = one.sheet.suite, parts.engine
     these, given = labelling.known(engine, suite), labelling.labels(engine, suite)
+    if "operate" not in caller.scopes:
+        mine, asked = {blind.item for blind in one.items.values()}, {*one.sheet.criteria}
+        given = [each for each in given if each.item in mine and {*each.scores} == asked]
     graded = people.grades(given, one.rubric, these.clusters)
     ends = {each.name: each for each in one.rubric}
     return Labelled(
@@ -162,8 +139,8 @@ def _come_to(at: Service, which: Any, caller: Caller) -> Labelled:
         b=kept[1].target if len(kept) > 1 else "",
         raters=_raters(given),
         tally=[] if one.rubric else _tally(given, kept[0].report.variant, kept[1].report.variant),
-        agreement=[_agreed(each) for each in people.agreement(given, these.clusters)],
-        ranking=[_ranked(each, these) for each in people.ranking(given, these.clusters)],
+        agreement=[label_shapes.agreed(each) for each in people.agreement(given, these.clusters)],
+        ranking=[label_shapes.ranked(each, these.names) for each in people.ranking(given, these.clusters)],
         grades=[
             GradedView(
                 variant=each.variant,
@@ -203,31 +180,3 @@ def _tally(given: list[Label], a: str, b: str) -> list[TallyView]:
         chosen = {"a": one.item.a.variant, "b": second.variant}.get(one.better, "")
         counts.setdefault(one.rater, Counter())[chosen] += 1
     return [TallyView(rater=rater, a=said[a], b=said[b], ties=said[""]) for rater, said in sorted(counts.items())]
-
-
-def _agreed(one: people.Agreed) -> AgreedView:
-    return AgreedView(
-        question=one.question,
-        scale=one.scale,
-        raters=list(one.raters),
-        units=one.units,
-        kappa=_finite(one.kappa),
-        alpha=_finite(one.alpha),
-        low=_finite(one.interval.low),
-        high=_finite(one.interval.high),
-    )
-
-
-def _ranked(one: Any, these: Known) -> RankedView:
-    return RankedView(
-        variant=one.name,
-        target=these.names.get(one.name, ""),
-        strength=one.strength,
-        low=_finite(one.interval.low),
-        high=_finite(one.interval.high),
-        matches=one.matches,
-    )
-
-
-def _finite(value: float) -> float | None:
-    return value if isfinite(value) else None

@@ -16,7 +16,7 @@ from gatewheel.evals.people import Criterion
 from gatewheel.kernel.nouns import Caller
 from gatewheel.loop import desk
 from gatewheel.loop.desk import Desk
-from gatewheel.serve.api.sheets import Rater, Sheet, Which, desk_of, seal_of
+from gatewheel.serve.api.sheets import Rater, Sheet, Which, desk_of, refuse_told, seal_of
 from gatewheel.serve.api.wire import Words, refusals
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.service import Service, service
@@ -145,11 +145,15 @@ async def item(which: Sheet, item: Token, caller: Rater, at: At) -> ItemView:
     return await _at_desk(at, which, caller, lambda one: _shown(at, one, item))
 
 
-@router.put("/item", operation_id="give_label", responses=refusals(404))
+@router.put("/item", operation_id="give_label", responses=refusals(404, 409))
 async def give(which: Sheet, item: Token, said: Label, caller: Rater, at: At) -> Progress:
-    """Say which answer is better, or grade it. The same again is kept once; something else replaces it."""
+    """Say which answer is better, or grade it. The same again is kept once; something else replaces it.
+
+    A rater who was told whose the answers of the sheet are changes nothing any more.
+    """
 
     def work(one: Desk) -> Progress:
+        refuse_told(at, which, caller)
         told = desk.Said(place=said.better, scores=said.scores, comment=said.comment)
         desk.give(at.project.parts, one, _on(one, item), told)
         return _progress(at, one)
@@ -157,11 +161,12 @@ async def give(which: Sheet, item: Token, said: Label, caller: Rater, at: At) ->
     return await _at_desk(at, which, caller, work)
 
 
-@router.delete("/item", operation_id="take_back_label", responses=refusals(404))
+@router.delete("/item", operation_id="take_back_label", responses=refusals(404, 409))
 async def take_back(which: Sheet, item: Token, caller: Rater, at: At) -> Progress:
     """As if nothing had been said of an item."""
 
     def work(one: Desk) -> Progress:
+        refuse_told(at, which, caller)
         desk.take_back(at.project.parts, one, _on(one, item))
         return _progress(at, one)
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from gatewheel.kernel.errors import ConfigError, UserError
+from gatewheel.kernel.errors import Cancelled, ConfigError, UserError
 from gatewheel.kernel.nouns import Caller
-from gatewheel.loop import releasing, standing
-from gatewheel.loop.standing import Candidate, Standing
+from gatewheel.loop import release_status, releasing
+from gatewheel.loop.release_status import Candidate, ReleaseStatus
 from gatewheel.ops import releases
 from gatewheel.ops.releases import Release
 from gatewheel.serve.access import may
@@ -24,6 +24,9 @@ router = APIRouter(prefix="/api/releases", tags=["releases"])
 Operator = Annotated[Caller, Depends(may("operate"))]
 At = Annotated[Service, Depends(service)]
 App = Annotated[Words, Path(description="Which [app.*].")]
+PATIENCE = (
+    5.0  # seconds that a request waits for what may take minutes: no proxy cuts it off, and a stop is not held up
+)
 NOT_TOLD = "a key that sees every document is told why"  # a fault of a suite may repeat a case
 Why = Annotated[Words, Field(max_length=2000)]
 
@@ -65,8 +68,7 @@ class ReleaseView:
 class CandidateView:
     """A variant that could follow. `decisions` are the newest one of each gate; `passed`: all of them let it pass.
 
-    `refused` says why it would not be released all the same, such as documents that changed since, else it is empty;
-    to who does not see every document it says only that.
+    Whether that still holds is another question (`Refusals`).
     `left` is the newest roll back from it: it answered already, and somebody went back.
     """
 
@@ -75,8 +77,26 @@ class CandidateView:
     proposed: ReleaseView | None
     decisions: list[ReleaseView]
     passed: bool
-    refused: str
     left: ReleaseView | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """Why a candidate that passed would not be released all the same; empty where it would.
+
+    To who does not see every document it says only that.
+    """
+
+    variant: str
+    refused: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusals:
+    """Of every candidate that passed, whether that still holds. While `checked` is false nothing is known yet."""
+
+    checked: bool
+    candidates: list[Refusal]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +141,7 @@ async def listed(
         parts = at.project.parts
         found = releases.verify(parts.engine)
         return Releases(
-            apps=[_application(at, one, caller) for one in standing.standings(parts)],
+            apps=[_application(at, one, caller) for one in release_status.statuses(parts)],
             history=[_view(row, caller) for row in releases.history(parts.engine, app)[::-1][:limit]],
             rows=found.rows,
             head=found.head,
@@ -129,6 +149,29 @@ async def listed(
         )
 
     return await at.quickly(look)
+
+
+@router.get("/{app}/refused", operation_id="check_candidates", responses=refusals(404))
+async def refused(app: App, caller: Operator, at: At) -> Refusals:
+    """Whether the candidates that passed would be released now: documents, cases or judges may have changed since.
+
+    Much that is new to the encoder takes it minutes. Ask again while `checked` is false.
+    """
+
+    def tick() -> None:
+        if at.closing.is_set():
+            raise Cancelled("the service closes")
+
+    def look() -> dict[str, str] | None:
+        try:
+            return release_status.refusals(at.project.parts, app, tick=tick)
+        except Cancelled:
+            return None
+
+    _refuse_unknown(at, app)
+    found = await at.lookup.get(("refused", app), look, seconds=PATIENCE)
+    told = [Refusal(variant=one, refused=_told(why, caller)) for one, why in (found or {}).items()]
+    return Refusals(checked=found is not None, candidates=told)
 
 
 @router.post("/{app}/promote", operation_id="promote_release", responses=refusals(404, 409))
@@ -163,10 +206,7 @@ async def rollback(app: App, what: Rollback, caller: Operator, at: At) -> Releas
 
 async def _changed(at: Service, app: str, caller: Caller, change: Callable[[], Release]) -> ReleaseView:
     def work() -> Release:
-        try:
-            at.project.config.table("app", app)
-        except ConfigError as error:
-            raise missing(error) from None
+        _refuse_unknown(at, app)
         try:
             return change()
         except UserError as error:
@@ -175,7 +215,18 @@ async def _changed(at: Service, app: str, caller: Caller, change: Callable[[], R
     return _view(await at.quickly(work), caller)
 
 
-def _application(at: Service, one: Standing, caller: Caller) -> Application:
+def _refuse_unknown(at: Service, app: str) -> None:
+    try:
+        at.project.config.table("app", app)
+    except ConfigError as error:
+        raise missing(error) from None
+
+
+def _told(why: str, caller: Caller) -> str:
+    return NOT_TOLD if why and caller.groups is not None else why
+
+
+def _application(at: Service, one: ReleaseStatus, caller: Caller) -> Application:
     followed = at.project.followed
     return Application(
         app=one.app,
@@ -196,7 +247,6 @@ def _candidate(one: Candidate, caller: Caller) -> CandidateView:
         proposed=_view(one.proposed, caller) if one.proposed else None,
         decisions=[_view(row, caller) for row in one.decisions],
         passed=one.passed,
-        refused=NOT_TOLD if one.refused and caller.groups is not None else one.refused,
         left=_view(one.left, caller) if one.left else None,
     )
 

@@ -31,6 +31,7 @@ WHOLE = 64  # digits of the id of a variant
 LONGEST_LOG = 1_000_000  # bytes; of a longer log the end is told
 Id = Annotated[Words, InPath(description="A run, by its id or an unmistakable beginning of it.")]
 Operator = Annotated[Caller, Depends(may("operate"))]
+Payer = Annotated[Caller, Depends(may("operate", paying=True))]
 At = Annotated[Service, Depends(service)]
 
 
@@ -45,7 +46,7 @@ class Paths(BaseModel):
 class RunView:
     """One piece of long work. `state` is queued, running, interrupted, done, failed or cancelled; times are POSIX.
 
-    `about` says of an evaluation and of a gate who is asked what. What names documents (`progress.current`,
+    `about` says of all but an ingest who is asked what. What names documents (`progress.current`,
     `result.skipped`, `error`) is empty for keys that do not see all of them.
     """
 
@@ -136,7 +137,7 @@ async def cancel(id: Id, caller: Operator, at: At) -> RunView:  # noqa: A002
 
 
 @router.post("/runs/{id}/resume", operation_id="resume_run", responses=refusals(404, 409))
-async def resume(id: Id, caller: Operator, at: At) -> RunView:  # noqa: A002
+async def resume(id: Id, caller: Payer, at: At) -> RunView:  # noqa: A002
     """Go on with a run that was cancelled, interrupted or failed."""
     return await _moved(at, id, at.background.resume, caller)
 
@@ -171,6 +172,13 @@ def _about(run: runs.Run) -> str:
         wanted = said["wanted"]
         targets = [one["app"] or one["model"] for one in wanted]
         return ", ".join(filter(None, [f"suite {wanted[0]['suite']}" if wanted else "", *targets]))
+    if run.kind in ("judge", "prefer"):
+        return f"judge {said['name']}"
+    if run.kind == "generate":
+        return f"drafts for suite {said['suite']}"
+    if run.kind == "calibrate":
+        suite = said["wanted"]["suite"]
+        return f"labels of suite {suite}" if suite else "labels of a file"
     return ""
 
 

@@ -14,10 +14,10 @@ from fastapi import Depends, Query
 
 from gatewheel.evals import people
 from gatewheel.kernel.errors import UserError
-from gatewheel.kernel.nouns import Caller
+from gatewheel.kernel.nouns import Caller, Key
 from gatewheel.loop import desk, reports
 from gatewheel.loop.desk import Desk
-from gatewheel.ops import keys, seals
+from gatewheel.ops import keys, reveals, seals
 from gatewheel.serve.access import may
 from gatewheel.serve.api.wire import Words, missing
 from gatewheel.serve.fault import Fault
@@ -50,10 +50,21 @@ def rater_of(at: Service, caller: Caller, named: str) -> str:
     """By which name the caller labels: a key by its own, the owner by any. Raises Fault."""
     if not caller.key:
         return named
-    own = next((key.name for key in keys.every(at.project.parts.engine) if key.id == caller.key), "")
+    own = _name(keys.every(at.project.parts.engine), caller.key)
     if named and named != own:
         raise Fault(403, f"this key labels as '{own}', not as '{named}'", code="other_rater", param="rater")
-    return own[:64].strip()
+    return own
+
+
+def _name(every: list[Key], id_: str) -> str:
+    """The name by which a key labels. No two have one: a label is known by its rater, and names may be taken again."""
+    own = next((key for key in every if key.id == id_), None)
+    if own is None:
+        return ""
+    name = own.name[:64].strip()
+    same = [key for key in every if key.name[:64].strip() == name]
+    first = min(same, key=lambda key: (key.created, key.id))
+    return name if first.id == id_ else f"{name[:55]} {id_[:8]}"
 
 
 def whole_ids(at: Service, caller: Caller, ids: list[str]) -> tuple[str, ...]:
@@ -90,7 +101,25 @@ def seal_of(at: Service, which: Which, caller: Caller) -> str:
     """What a rater's link to this sheet needs; empty to whom may not make one."""
     if "operate" not in caller.scopes:
         return ""
-    return seals.seal(at.project.parts.engine, _said(which, whole_ids(at, caller, which.report)))
+    return seals.seal(at.project.parts.engine, _whole(at, which, caller))
+
+
+def reveal(at: Service, which: Which, caller: Caller) -> None:
+    """Note that a rater is told whose the answers of a sheet are. Operators may look at any time, and are trusted."""
+    if "operate" not in caller.scopes:
+        reveals.reveal(at.project.parts.engine, rater_of(at, caller, which.rater), _whole(at, which, caller))
+
+
+def refuse_told(at: Service, which: Which, caller: Caller) -> None:
+    """Raises Fault 409 when the rater was told whose the answers are: by one label changed they could try each."""
+    told = reveals.revealed(at.project.parts.engine, rater_of(at, caller, which.rater), _whole(at, which, caller))
+    if told and "operate" not in caller.scopes:
+        message = "you were told whose answers these are, so what you said of them stays as it is"
+        raise Fault(409, message, code="conflict")
+
+
+def _whole(at: Service, which: Which, caller: Caller) -> str:
+    return _said(which, whole_ids(at, caller, which.report))
 
 
 def _said(which: Which, ids: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from gatewheel.kernel.errors import UserError
+from gatewheel.kernel.nouns import Caller
 from gatewheel.serve.fault import MEANINGS, Error, Fault
 
 COMMON = (400, 401, 403, 413, 429, 503)  # 413: any request may carry a body; 503: any may need the store
@@ -33,13 +34,21 @@ def refusals(*more: int) -> dict[int | str, dict[str, Any]]:
 def seen_reasons(said: Mapping[str, Any]) -> dict[str, Any]:
     """What a gate said, to who does not see every document.
 
-    Why a case had no answer may name what it was about; why a file could not be read may repeat a case of it.
+    Why a case had no answer may name what it was about; why a file could not be read, or a judge does not count, may
+    repeat a case.
     """
     return {**said, "reasons": [{**one, "text": ""} if _may_repeat(one) else one for one in said["reasons"]]}
 
 
 def _may_repeat(reason: Mapping[str, Any]) -> bool:
+    if reason["text"].startswith(f"{reason['metric']} does not count:"):
+        return True
     return reason["rule"] == "answered" or (reason["rule"], reason["outcome"]) == ("unseen", "inconclusive")
+
+
+def seen(error: UserError, caller: Caller, what: str) -> str:
+    """An error as the caller may read it: a fault of a suite may repeat a case, which not everybody may see."""
+    return str(error) if caller.groups is None else f"{what}; a key that sees every document is told why"
 
 
 def missing(error: UserError) -> Fault:

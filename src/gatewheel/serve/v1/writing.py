@@ -208,8 +208,6 @@ def _check(decoding: Decoding, asked: Asked) -> None:
             schema.check_schema(one)
     except ModelError as error:
         raise Fault(400, str(error), code="invalid_json_schema", param=asked.asked_for) from error
-    except RecursionError:
-        raise Fault(400, "the JSON Schema is nested too deep; flatten it", param=asked.asked_for) from None
 
 
 def _fault(error: ModelError, asked: Asked, decoding: Decoding) -> Fault | None:

@@ -60,6 +60,13 @@ export function documentHref(source, span) {
   return `/documents/${documentPath(source)}${span ? `?span=${span[0]}-${span[1]}` : ""}`;
 }
 
+// The Evaluate page with these reports side by side, the first as the base.
+export function sideBySide(reports, choices = {}) {
+  const query = new URLSearchParams(Object.entries(choices).filter(([, text]) => text));
+  for (const id of reports) query.append("report", id.slice(0, 12));
+  return query.size ? `/evaluate?${query}` : "/evaluate";
+}
+
 export function withQuery(path, query) {
   const given = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;

@@ -21,9 +21,14 @@ export async function ask(suite, over) {
   show($("targets"), h("legend", {}, "Who is asked"), known.apps.map((name) => box("app", name)), h("details.models", { open: known.target.startsWith("model ") }, h("summary", {}, "Models by themselves, without documents"), known.models.map((name) => box("model", name))));
   told(known);
   let timer = 0;
+  let turn = 0; // of two answers under way the one to the last number counts
   $("limit").oninput = () => {
     clearTimeout(timer);
-    timer = setTimeout(attempt(async () => told(await foresee(suite, Number($("limit").value) || 0))), WAIT);
+    const mine = ++turn;
+    timer = setTimeout(attempt(async () => {
+      const now = await foresee(suite, Number($("limit").value) || 0);
+      if (mine === turn) told(now);
+    }), WAIT);
   };
   $("asking-form").onsubmit = (event) => {
     event.preventDefault();

@@ -1,6 +1,6 @@
 // Reports side by side. Every choice stands in the URL: the suite, the reports, the metric, the slice, the open case.
 
-import { get } from "./api.js";
+import { get, sideBySide } from "./api.js";
 import { ask, underWay, watch } from "./asking.js";
 import { cases } from "./cases.js";
 import { $, attempt, forgive, h, say, show } from "./dom.js";
@@ -24,9 +24,7 @@ function state() {
 
 function href(changes) {
   const { report, ...rest } = { ...state(), ...changes };
-  const query = new URLSearchParams(Object.entries(rest).filter(([, text]) => text !== ""));
-  for (const id of report) query.append("report", id.slice(0, 12));
-  return query.size ? `/evaluate?${query}` : "/evaluate";
+  return sideBySide(report, rest);
 }
 
 // A choice as a link that works by itself and without a new page
@@ -62,13 +60,11 @@ const look = attempt(async () => {
   if (turn !== turns) return;
   const metric = found.metrics.some((one) => one.metric === now.metric) ? now.metric : found.metrics[0]?.metric ?? "";
   drawFigures(found, metric);
-  // what is trained on may change under reports that never do, so this is asked anew
-  const leaked = get(`/api/evals/leaks?${new URLSearchParams(query)}`).then((told) => turn === turns && show($("leaks"), leaks(told, found)));
+  const leaked = drawLeaks(`/api/evals/leaks?${new URLSearchParams(query)}`, found, () => turn === turns);
   // a thousand cases in slices take a second or more, and the answers need not wait for it
   const sliced = once(`/api/evals/slices?${new URLSearchParams([...query, ["metric", metric]])}`, "slices").then((one) => turn === turns && drawSlices(one.slices, found, metric, now.slice));
-  const told = await rows(query, metric, now);
-  if (turn === turns) drawCases(told, found, metric, now);
-  await Promise.all([sliced, leaked]);
+  const listed = rows(query, metric, now).then((told) => turn === turns && drawCases(told, found, metric, now));
+  await Promise.all([listed, sliced, leaked]);
 });
 
 // What was computed of reports stays right, since they never change; `name` is the part of the page that waits for it
@@ -164,6 +160,21 @@ function drawSlices(rows, found, metric, chosen) {
   const link = (tag) => choice("a", { slice: tag === chosen ? "" : tag, case: "", page: "" }, { "aria-current": tag === chosen ? "true" : null, data: { keep: `slice ${tag}` } }, tag);
   show($("slices"), slices(rows, found, link));
   $("slices-title").textContent = `Slices by ${metric}`;
+}
+
+// What is trained on may change under reports that never do, so this is asked anew; of others nothing stays meanwhile
+async function drawLeaks(path, found, wanted) {
+  if ($("leaks").dataset.of !== path) $("leaks").hidden = true;
+  $("leaks").dataset.of = path;
+  try {
+    const told = leaks(await get(path), found);
+    if (!wanted()) return;
+    show($("leaks"), told);
+    $("leaks").hidden = !told.length;
+  } catch (error) {
+    if (wanted()) $("leaks").hidden = true;
+    throw error;
+  }
 }
 
 function pageOf(now) {

@@ -1,6 +1,6 @@
 // The Label page: one item after another, blind, by single keys. What is said is kept before the next one comes.
 
-import { get, put, remove, withQuery } from "./api.js";
+import { get, put, remove, sideBySide } from "./api.js";
 import { begin } from "./begin.js";
 import { grades, pair } from "./desk.js";
 import { $, attempt, complain, forgive, h, say, show } from "./dom.js";
@@ -18,6 +18,7 @@ let busy = false;
 let loaded = new Map(); // token → promise of an item
 let later = []; // tokens that were skipped, the first one first
 let given = []; // tokens in the order in which they were labelled in this tab
+let turns = 0; // labels given and taken back, and sheets opened, in this tab
 
 function state() {
   const query = new URLSearchParams(location.search);
@@ -40,6 +41,7 @@ function path(name, more = {}) {
 
 const open = attempt(async () => {
   forgive();
+  turns += 1;
   const now = state();
   for (const name of ["far", "results"]) $(name).hidden = true;
   document.body.classList.remove("at-desk");
@@ -114,6 +116,7 @@ async function give(said) {
   panel.mark(said);
   try {
     await put(path("/item", { item }), { ...said, comment: panel.why.value() });
+    turns += 1;
     standing(item).given = { ...said, created: Date.now() / 1000 };
     given = [...given.filter((token) => token !== item), item];
     loaded.delete(item);
@@ -140,6 +143,7 @@ const undo = attempt(async () => {
   } finally {
     busy = false;
   }
+  turns += 1;
   given = given.filter((one) => one !== token);
   standing(token).given = null;
   loaded.delete(token);
@@ -183,7 +187,7 @@ function finished() {
   far();
   document.body.classList.remove("at-desk");
   history.replaceState(null, "", href({ item: "", show: "" }));
-  show($("desk"), h("section.finished", {}, h("h2", { tabindex: "-1" }, sheet.items.length === 1 ? "It is labelled." : `All ${count(sheet.items.length)} are labelled.`), h("p.soft", {}, "Whose answers they are is told now. What you label after that is no longer blind."), h("div.head-actions", {}, h("button.button.primary", { type: "button", onclick: () => (history.pushState(null, "", href({ show: "results", item: "" })), open()) }, "Show whose they are"), h("button.button", { type: "button", onclick: undo }, h("kbd", {}, "u"), "Undo the last"))));
+  show($("desk"), h("section.finished", {}, h("h2", { tabindex: "-1" }, sheet.items.length === 1 ? "It is labelled." : `All ${count(sheet.items.length)} are labelled.`), h("p.soft", {}, `Whose answers they are is told now. ${sheet.seal ? "What you label after that is no longer blind." : "After that nothing on this sheet can be changed."}`), h("div.head-actions", {}, h("button.button.primary", { type: "button", onclick: () => (history.pushState(null, "", href({ show: "results", item: "" })), open()) }, "Show whose they are"), h("button.button", { type: "button", onclick: undo }, h("kbd", {}, "u"), "Undo the last"))));
   $("desk").querySelector("h2").focus({ preventScroll: true });
 }
 
@@ -194,17 +198,20 @@ async function reveal() {
   $("desk").removeAttribute("aria-busy");
   show($("results"), h("p.soft", { "aria-busy": "true" }, "Working out how far people agree …"));
   const found = await get(path(""));
-  show($("results"), results(found, { back: href({ show: "" }), reports: withQuery("/evaluate", { suite: found.suite }) + state().report.map((id) => `&report=${id}`).join("") }));
+  show($("results"), results(found, { back: href({ show: "" }), reports: sideBySide(state().report, { suite: found.suite }) }));
   show($("summary"), `Suite ${found.suite}: what people said, and whose the answers are.`);
 }
 
 // Another tab may have labelled meanwhile
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden || !sheet || !current) return;
+  if (document.hidden || !sheet || !current || busy) return;
+  const [turn, { item, panel }] = [turns, current];
   get(path("/sheet")).then((now) => {
+    if (turn !== turns || busy || current?.item !== item) return;
+    const before = standing(item).given;
     sheet = now;
     far();
-    if (standing(current.item)?.given) next();
+    if (!before && standing(item)?.given && !panel.why.value()) next(); // what stands there to be corrected stays
   }, complain);
 });
 

@@ -1,6 +1,6 @@
 // Which model, which variant: candidates of a suite in a plot and a table. Suite, quality and cost stand in the URL.
 
-import { get, withQuery } from "./api.js";
+import { get, sideBySide, withQuery } from "./api.js";
 import { $, attempt, forgive, h, say, show } from "./dom.js";
 import { spread, value } from "./figures.js";
 import { bytes, plural, seconds, short } from "./format.js";
@@ -99,7 +99,7 @@ function row(one, choice) {
     one.front ? "tr.on" : "tr",
     {},
     h("td", {}, `${one.number}`, one.front && [" ", h("span.star", { title: "nothing surely beats it" }, "★"), h("span.away", {}, "nothing surely beats it")]),
-    h("th", { scope: "row" }, h("a.row-link.inline", { href: withQuery("/evaluate", { suite: choice.suite, report: one.report.slice(0, 12), metric: choice.metric }), title: `Variant ${one.variant}, report ${one.report}` }, one.name), h("span.fact", {}, [one.title, one.engine && `on ${one.engine}`].filter(Boolean).join(" "), !one.current && h("span", {}, ` · ${short(one.variant)}, not what the file says now`))),
+    h("th", { scope: "row" }, h("a.row-link.inline", { href: sideBySide([one.report], { suite: choice.suite, metric: choice.metric }), title: `Variant ${one.variant}, report ${one.report}` }, one.name), h("span.fact", {}, [one.title, one.engine && `on ${one.engine}`].filter(Boolean).join(" "), !one.current && h("span", {}, ` · ${short(one.variant)}, not what the file says now`))),
     h("td", {}, spread(one.quality, choice), h("span.fact", {}, plural(one.quality.cases, "case"))),
     h("td", {}, gap(one, choice)),
     h("td", {}, first === null ? none(why("speed")) : [seconds(first), h("span.fact", {}, `p95 ${seconds(speed.first_p95)}`)]),

@@ -55,17 +55,21 @@ export function bar(run) {
   return h("div.progress", {}, isOver(run) && run.state !== "done" && done === null ? null : meter, h("p.progress-facts", {}, h("span", {}, words(run)), facts.map((fact) => h("span", {}, fact))));
 }
 
-// Of an evaluation: who is asked, how many cases are answered, and how fast
+const PIECES = { judge: "judgement", prefer: "pair", generate: "draft", calibrate: "answer" }; // of all else cases
+
+// Of what has equal pieces: who is asked, how many are done, and how fast
 function asked(run) {
   const { target, done, total, known, errors, rate } = run.progress ?? {};
   if (!target || isOver(run)) return [];
-  return [target, `${count(done)} of ${plural(total, "case")}`, known > 0 && `${count(known)} known`, errors > 0 && `${count(errors)} failed`, rate > 0 && `${rate.toFixed(1)} a second`];
+  return [target, `${count(done)} of ${plural(total, PIECES[run.kind] ?? "case")}`, known > 0 && `${count(known)} known`, errors > 0 && `${count(errors)} failed`, rate > 0 && `${rate.toFixed(1)} a second`];
 }
 
 export function words({ state, kind, result, error }) {
   if (state === "failed") return error || "failed";
   if (state === "done" && kind === "evaluate" && result?.reports) return `done: ${plural(result.reports.length, "report")}`;
   if (state === "done" && kind === "gate" && result?.decision) return `done: ${{ promote: "passed", reject: "rejected" }[result.decision.outcome] ?? "inconclusive"}, by ${count(result.cases)} of ${plural(result.of, "case")}`;
+  if (state === "done" && kind === "prefer" && result) return `done: ${count(result.wins)} better, ${count(result.losses)} worse`;
+  if (state === "done" && kind === "generate" && result) return `done: ${plural(result.drafts.length, "draft")}`;
   if (state === "done" && kind === "ingest" && result) {
     const { added = 0, updated = 0, removed = 0, unchanged = 0, skipped = [] } = result;
     return `done: ${count(added)} new, ${count(updated)} changed, ${count(removed)} removed, ${count(unchanged)} as before${skipped.length ? `, ${count(skipped.length)} left out` : ""}`;

@@ -1,6 +1,6 @@
 // What answers for an application, what could follow it with the reasons of its gates, the history, and the way back.
 
-import { get, post, withQuery } from "./api.js";
+import { get, post, sideBySide, withQuery } from "./api.js";
 import { underWay, watch } from "./asking.js";
 import { $, attempt, forgive, h, say, show } from "./dom.js";
 import { fullTime, plural, short, when } from "./format.js";
@@ -11,6 +11,11 @@ const MARKS = { promote: "✓", reject: "✗", inconclusive: "?" };
 const WEIGHT = { reject: 0, inconclusive: 1, promote: 2 };
 const EVERY = 10_000; // milliseconds between two looks
 const SOON = 2_500; // by then the service follows
+const AGAIN = 500; // milliseconds until what was not known is asked for again
+const RECHECK = 60_000; // milliseconds until it is asked again whether a pass still holds
+let latest; // what the last look found
+let verdicts = { head: "", of: new Map(), until: 0 }; // why a candidate that passed would be refused, of this state of the history
+let checking = false;
 let shown = "";
 
 function chosen() {
@@ -18,10 +23,18 @@ function chosen() {
 }
 
 const draw = attempt(async ({ again = false } = {}) => {
-  const found = await get("/api/releases", { app: chosen() });
-  if (again && (JSON.stringify(found) === shown || document.querySelector("dialog[open]"))) return;
-  shown = JSON.stringify(found);
-  const one = found.apps.find(({ app }) => app === chosen());
+  latest = await get("/api/releases", { app: chosen() });
+  if (latest.head !== verdicts.head) verdicts = { head: latest.head, of: new Map(), until: 0 };
+  paint({ again });
+  check();
+});
+
+function paint({ again }) {
+  const found = latest;
+  const all = JSON.stringify([found, ...verdicts.of]);
+  if (again && (all === shown || document.querySelector("dialog[open]"))) return;
+  shown = all;
+  const one = current();
   $("app").replaceChildren(...found.apps.map(({ app }) => h("option", { selected: app === chosen() }, app)));
   $("app-pick").hidden = found.apps.length < 2;
   if (!one) return show($("now"), h("div.empty", {}, h("h2", {}, `There is no application ${chosen()}`), h("a.button", { href: "/release" }, "To main")));
@@ -34,6 +47,30 @@ const draw = attempt(async ({ again = false } = {}) => {
   show($("history"), found.history.map((row) => event(row, one)));
   chain(found);
   for (const each of document.querySelectorAll("details")) each.open = open.has(each.dataset.key);
+}
+
+function current() {
+  return latest.apps.find(({ app }) => app === chosen());
+}
+
+// Whether a pass still holds may take minutes to find out, so the page does not wait for it
+const check = attempt(async () => {
+  if (checking || Date.now() < verdicts.until || !current()?.candidates.some((each) => each.passed)) return;
+  checking = true;
+  try {
+    for (;;) {
+      const { head } = verdicts;
+      const { checked, candidates } = await get(`/api/releases/${encodeURIComponent(chosen())}/refused`);
+      if (checked && head === verdicts.head) {
+        verdicts.of = new Map(candidates.map(({ variant, refused }) => [variant, refused]));
+        verdicts.until = Date.now() + RECHECK;
+        return paint({ again: true });
+      }
+      await new Promise((over) => setTimeout(over, AGAIN));
+    }
+  } finally {
+    checking = false;
+  }
 });
 
 // Who may be put before a gate: what the file says, for this application or another, and what was judged before
@@ -94,6 +131,7 @@ function none(one) {
 }
 
 function candidate(each, one) {
+  const refused = verdicts.of.get(each.variant); // undefined: it is being checked
   const open = one.gates.filter((gate) => !each.decisions.some((row) => row.reason.gate === gate));
   return h(
     "li.row.plain.candidate",
@@ -101,16 +139,21 @@ function candidate(each, one) {
     h(
       "div.row-main",
       {},
-      h("p.candidate-name", {}, variant(each.variant), each.app && h("span", {}, ` app ${each.app}`), " ", each.passed && (each.refused ? h("span.tag.bad", {}, "passed, but no longer") : h("span.tag.on", {}, "may be released")), each.left && [" ", h("span.tag.bad", {}, "was rolled back")]),
+      h("p.candidate-name", {}, variant(each.variant), each.app && h("span", {}, ` app ${each.app}`), " ", each.passed && standing(refused), each.left && [" ", h("span.tag.bad", {}, "was rolled back")]),
       each.left && h("p.row-more", {}, "Rolled back ", time(each.left.created), each.left.reason.text && `: ${each.left.reason.text}`),
       each.proposed && h("p.row-more", {}, "Proposed ", time(each.proposed.created), each.proposed.author && ` by ${each.proposed.author}`, each.proposed.reason.text && `: ${each.proposed.reason.text}`),
-      each.passed && each.refused && h("p.candidate-refused", {}, "It would be refused now: ", each.refused),
+      each.passed && refused && h("p.candidate-refused", {}, "It would be refused now: ", refused),
       each.decisions.map((row) => decision(row, true)),
       open.length > 0 && h("p.soft", {}, "Not judged yet by ", open.map((gate, at) => [at > 0 && ", ", gate])),
       one.gates.length > 0 && h("p.candidate-ask", {}, one.gates.map((gate) => h("button.button.small", { type: "button", onclick: () => askGate(one, each.app || each.variant, gate) }, each.decisions.some((row) => row.reason.gate === gate) ? "Ask the gate again" : "Ask the gate", one.gates.length > 1 && ` ${gate}`))),
     ),
-    h("div.row-end", {}, each.passed && !each.refused ? h(each.left ? "button.button" : "button.button.primary", { type: "button", onclick: () => release(each, one) }, "Release") : h("button.button.small", { type: "button", onclick: () => override(each, one) }, "Release past the gate")),
+    h("div.row-end", {}, each.passed && !refused ? h(each.left ? "button.button" : "button.button.primary", { type: "button", disabled: refused === undefined, onclick: () => release(each, one) }, "Release") : h("button.button.small", { type: "button", onclick: () => override(each, one, refused) }, "Release past the gate")),
   );
+}
+
+function standing(refused) {
+  if (refused === undefined) return h("span.tag", { "aria-busy": "true" }, "passed, checking …");
+  return refused ? h("span.tag.bad", {}, "passed, but no longer") : h("span.tag.on", {}, "may be released");
 }
 
 // A gate's word with its reasons, the heaviest first
@@ -127,9 +170,7 @@ function decision(row, spread) {
 
 // the incumbent is the base, and the gate names the candidate's report first
 function compareHref(suite, reports) {
-  const query = new URLSearchParams({ suite });
-  for (const id of [...reports].reverse()) query.append("report", id.slice(0, 12));
-  return `/evaluate?${query}`;
+  return sideBySide([...reports].reverse(), { suite });
 }
 
 function how(row) {
@@ -175,11 +216,11 @@ function release(each, one) {
   });
 }
 
-function override(each, one) {
+function override(each, one, refused) {
   const said = each.decisions.map((row) => OUTCOMES[row.reason.outcome]?.[1] ?? row.reason.outcome);
   return sure({
     title: `Release ${short(each.variant)} past the gate?`,
-    text: `${each.refused ? `${each.refused}.` : said.length ? `Its gate says: ${said.join(", ")}.` : "No gate has judged it."} Your reason stays in the history for ever.`,
+    text: `${refused ? `${refused}.` : said.length ? `Its gate says: ${said.join(", ")}.` : "No gate has judged it."} Your reason stays in the history for ever.`,
     yes: "Release past the gate",
     required: true,
     act: (why) => done(post(`/api/releases/${encodeURIComponent(one.app)}/promote`, { variant: each.variant, override: why }), "Released."),

@@ -1,6 +1,6 @@
 // One run: how far it is, its log, and the buttons to cancel and resume it.
 
-import { get, post, text, withQuery } from "./api.js";
+import { get, post, sideBySide, text, withQuery } from "./api.js";
 import { $, attempt, h, say, show } from "./dom.js";
 import { fullTime, seconds } from "./format.js";
 import { bar, follow, isOver, words } from "./progress.js";
@@ -35,7 +35,7 @@ function draw(run) {
 // Where what it made is seen
 function links({ state, result }) {
   if (state !== "done" || !result?.reports?.length) return null;
-  const reports = withQuery("/evaluate", { suite: result.suite }) + [...result.reports].reverse().map((id, at) => `${at || result.suite ? "&" : "?"}report=${id.slice(0, 12)}`).join("");
+  const reports = sideBySide([...result.reports].reverse(), { suite: result.suite });
   return [h("a.button", { href: reports }, result.reports.length > 1 ? "See the reports" : "See the report"), result.decision && [" ", h("a.button", { href: withQuery("/release", { app: result.app === "main" ? "" : result.app }) }, "To the release")]];
 }
 

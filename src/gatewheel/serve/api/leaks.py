@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from fastapi import APIRouter
 
+from gatewheel.kernel.errors import Cancelled
 from gatewheel.loop import leaks_beside
 from gatewheel.loop.leaks_beside import LeaksBeside
 from gatewheel.serve.api.evals import At, Ids, Margin, Operator, with_reports
@@ -18,10 +19,18 @@ router = APIRouter(prefix="/api/evals", tags=["evals"])
 async def leaks(ids: Ids, caller: Operator, at: At, margin: Margin = 0.02) -> LeaksBeside:
     """Hits of cases in what models learned from. Which cases they are is told to who sees every document."""
     parts = at.project.parts
-    found = await at.quickly(
-        lambda: with_reports(at, ids, lambda kept: leaks_beside.leaked(parts, kept, margin=margin))
-    )
+
+    def tick() -> None:
+        if at.closing.is_set():
+            raise Cancelled("the service closes")
+
+    def look() -> LeaksBeside:
+        return with_reports(at, ids, lambda kept: leaks_beside.of_reports(parts, kept, margin=margin, tick=tick))
+
+    found = await at.lookup.get(("leaks", margin, *ids), look)  # much training data takes a while, and no quick thread
+    if found is None:
+        raise Cancelled("the service closes")
     if caller.groups is None:
         return found
-    unread = ["it cannot be read"] * len(found.leaks.unread)  # a fault may repeat a case
+    unread = ["a source cannot be read"] * len(found.leaks.unread)  # a fault may repeat a case
     return replace(found, leaks=replace(found.leaks, hits=[], unread=unread))
