@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from sqlalchemy import Engine
 
 from answering import answer
-from gatewheel.data.cases import identity
 from gatewheel.evals.people import Side
 from gatewheel.kernel.nouns import Answer, Case, Report, Scored
 from gatewheel.loop import answers, reports
 from gatewheel.loop.answers import Key
+from gatewheel.loop.evaluate import put
 from gatewheel.loop.reports import Asked, Kept
 
 
@@ -27,7 +28,7 @@ def side(target: str, corpus: str = "") -> Side:
 
 def key(question: str) -> str:
     """What is put with a case that is nothing but a question."""
-    return identity(Case(id="", question=question))
+    return put(Case(id="", question=question))
 
 
 def answered(
@@ -38,12 +39,17 @@ def answered(
     corpus: str = "",
     cluster: str = "",
     created: float = 1.0,
+    cases: Mapping[str, Case] = MappingProxyType({}),
 ) -> Kept:
-    """A report of the suite exam: `said` to each question, None for a failure. The case of question q has the id q."""
+    """A report of the suite exam: `said` to each question, None for a failure. The case of question q has the id q.
+
+    `cases` are those that are more than a question.
+    """
+    keys = {q: put(cases[q]) if q in cases else key(q) for q in said}
     rows = []
     for question, words in said.items():
         made = answer(words) if isinstance(words, str) else words
-        where = Key(variant=variant(target), corpus=corpus, case=key(question))
+        where = Key(variant=variant(target), corpus=corpus, case=keys[question])
         answers.keep(engine, where, made, error="" if made else "refused")
         rows.append(Scored(case=question, values={}, cluster=cluster, error="" if made else "refused"))
     report = Report(
@@ -55,5 +61,5 @@ def answered(
         corpus=corpus,
         rows=tuple(rows),
     )
-    asked = {q: Asked(question=q, expected=(f"right {q}",), key=key(q), corpus=corpus) for q in said}
+    asked = {q: Asked(question=q, expected=(f"right {q}",), key=keys[q], corpus=corpus) for q in said}
     return reports.keep(engine, Kept(report=report, target=target, run="", cases=asked))

@@ -31,6 +31,23 @@ SERVER_VARIABLE = "GATEWHEEL_TEST_POSTGRESQL"
 NewURL = Callable[[], str]
 
 
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """One core for the processes that a test starts.
+
+    The threads of llama.cpp wait for each other by spinning: beside other tests an evaluation of three cases took 123 s
+    on two cores and 33 s on one.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.sched_setaffinity(0, {sorted(before)[worker % len(before)]})
+    yield
+    os.sched_setaffinity(0, before)
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[NewURL]:
     """Gives the URL of an empty schema each time it is called."""

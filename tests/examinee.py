@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import gatewheel as gw
 from gatewheel.data import cases as case_files
 from gatewheel.kernel.nouns import Case
+from listening import Reply, Request, as_json, listening
 
 Rule = Callable[[str], str | int]
 """From the last message to the answer, or to the HTTP status of a refusal."""
@@ -44,47 +43,28 @@ def examinee(rule: Rule = lambda question: f"answer to {question}", *, seconds: 
     """An endpoint, listening."""
     one = Examinee(url="", rule=rule, seconds=seconds)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            one.requests.append(request)
-            time.sleep(one.seconds)
-            said = one.rule(request["messages"][-1]["content"])
-            if isinstance(said, int):
-                self._send(said, json.dumps({"error": {"message": "refused", "type": "x"}}), "application/json")
-            elif request.get("stream"):
-                self._send(200, _stream(said), "text/event-stream")
-            else:
-                self._send(200, _whole(said), "application/json")
+    def answer(request: Request) -> Reply:
+        put = request.json()
+        one.requests.append(put)
+        time.sleep(one.seconds)
+        said = one.rule(put["messages"][-1]["content"])
+        if isinstance(said, int):
+            return as_json(said, {"error": {"message": "refused", "type": "x"}})
+        if put.get("stream"):
+            return 200, {"Content-Type": "text/event-stream"}, _stream(said).encode()
+        return as_json(200, _whole(said))
 
-        def _send(self, status: int, body: str, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body.encode())))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    one.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(answer) as address:
+        one.url = f"{address}/v1"
         yield one
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
-def _whole(text: str) -> str:
+def _whole(text: str) -> dict[str, Any]:
     message = {"role": "assistant", "content": text}
     counted = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
     choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
     known = {"id": "c", "object": "chat.completion", "created": 1, "model": "m"}
-    return json.dumps({**known, "choices": choices, "usage": counted})
+    return {**known, "choices": choices, "usage": counted}
 
 
 def _stream(text: str) -> str:

@@ -7,11 +7,12 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from listening import Reply, Request, listening
 
 
 class Receiver:
@@ -61,30 +62,15 @@ def receiver(*, status: int = 200, wait: threading.Event | None = None) -> Itera
     """A receiver on a free port of loopback; it answers with `status`, once `wait` is set."""
     heard = Receiver(status=status, wait=wait)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            heard.requests += 1
-            heard.paths.add(self.path)
-            heard.headers.append({key.lower(): value for key, value in self.headers.items()})
-            if heard.wait:
-                heard.wait.wait(30)
-            heard.take(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
-            self.send_response(heard.status)
-            self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def answer(request: Request) -> Reply:
+        heard.requests += 1
+        heard.paths.add(request.path)
+        heard.headers.append({key.lower(): value for key, value in request.headers.items()})
+        if heard.wait:
+            heard.wait.wait(30)
+        zipped = request.headers.get("Content-Encoding") == "gzip"
+        heard.take(gzip.decompress(request.body) if zipped else request.body)
+        return heard.status, {"Content-Type": "application/x-protobuf"}, b""
 
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    heard.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with listening(answer) as heard.url:
         yield heard
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FLOORS = {"kernel", "loop", "cli", "sample", "studio"}  # every other is a room, a material or a door with a command
+SAMPLE = re.compile(r"gatewheel init (\S+) --sample")
 ROOMS = {path.parent.name for path in (ROOT / "src" / "gatewheel").glob("*/__init__.py")} - FLOORS
 
 
@@ -22,10 +24,17 @@ def blocks(page: Path) -> list[tuple[str, str]]:
     return BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the store of the first page that ingests the sample is kept; those after it find no document changed."""
+    return tmp_path_factory.mktemp("sample") / "store"
+
+
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
-def test_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
+def test_commands_of_a_page_run(page: Path, tmp_path: Path, ingested: Path) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    folder = tmp_path
+    folder, sample = tmp_path, None
     (folder / "README.md").write_bytes((ROOT / "README.md").read_bytes())  # the reader stands in a checkout
     for kind, text in blocks(page):
         if kind == "python":
@@ -40,6 +49,12 @@ def test_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
                 continue  # these build the environment that this very test runs in
             done = subprocess.run(line, shell=True, cwd=folder, env=environment, capture_output=True)
             assert done.returncode == 0, f"$ {line}\n{done.stdout.decode()}{done.stderr.decode()}"
+            if made := SAMPLE.fullmatch(line):
+                sample = folder / made[1]
+                if ingested.exists():
+                    shutil.copytree(ingested, sample / ".gatewheel", dirs_exist_ok=True)
+            elif sample and line.endswith("ingest") and not ingested.exists():
+                shutil.copytree(sample / ".gatewheel", ingested)
 
 
 def test_configuration_in_the_pages_is_sound(tmp_path: Path) -> None:

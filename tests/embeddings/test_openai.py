@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import importlib.util
-import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +14,24 @@ import pytest
 
 from gatewheel.embeddings import openai, openvino
 from gatewheel.kernel.errors import ModelError
+from listening import Reply, Request, as_json, listening
 
 TEXTS = [f"Clause {i}: the tenant pays by the {i}th." for i in range(1, 24)] + ["", "東京 🚀"]
 
 
-class Endpoint(BaseHTTPRequestHandler):
+class Endpoint:
     """POST /v1/embeddings as https://platform.openai.com/docs/api-reference/embeddings has it."""
 
     encoder = openvino.create(openvino.Settings(precision="f32"))
     requests: list[dict[str, Any]] = []  # noqa: RUF012 (one server a test, cleared by the fixture)
     faults: list[str] = []  # noqa: RUF012
 
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.requests.append(asked | {"key": self.headers["Authorization"]})
+    def answer(self, request: Request) -> Reply:
+        asked = request.json()
+        self.requests.append(asked | {"key": request.headers["Authorization"]})
         fault = self.faults.pop(0) if self.faults else ""
         if fault.isdigit():
-            return self.say(int(fault), {"error": {"message": f"fault {fault}", "type": "x", "code": None}})
+            return as_json(int(fault), {"error": {"message": f"fault {fault}", "type": "x", "code": None}})
         if fault == "slow":
             time.sleep(0.6)
         rows = self.encoder.encode(asked["input"])[:, : asked.get("dimensions", 384)] * 3
@@ -44,33 +42,20 @@ class Endpoint(BaseHTTPRequestHandler):
         data = [{"object": "embedding", "index": i, "embedding": self.packed(asked, row)} for i, row in enumerate(rows)]
         usage = {"prompt_tokens": 1, "total_tokens": 1}
         answer = {"object": "list", "data": data[::-1], "model": asked["model"], "usage": usage}
-        return self.say(200, {"hello": "world"} if fault == "else" else answer)
+        return as_json(200, {"hello": "world"} if fault == "else" else answer)
 
     def packed(self, asked: dict[str, Any], row: np.ndarray) -> Any:
         if asked.get("encoding_format") == "base64":
             return base64.b64encode(row.astype("<f4").tobytes()).decode()
         return row.tolist()
 
-    def say(self, status: int, body: dict[str, Any]) -> None:
-        raw = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def url() -> Iterator[str]:
     Endpoint.requests.clear()
     Endpoint.faults.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
+    with listening(Endpoint().answer) as address:
+        yield f"{address}/v1"
 
 
 def made(url: str, **said: Any) -> openai.EndpointEncoder:

@@ -24,6 +24,7 @@ from gatewheel.loop import answers, calibrated, labelling, reports
 from gatewheel.loop.answers import Key
 from gatewheel.loop.calibrating import Wanted, calibrate
 from gatewheel.loop.evaluate import metrics_of, put
+from gatewheel.loop.progress import Progress
 from gatewheel.loop.reports import Asked, Kept
 
 ROOMS = "amber birch cedar dahlia elm fern gorse hazel iris juniper kale larch maple nettle oak pine".split()
@@ -74,6 +75,23 @@ def test_judged_answers_of_a_file_become_a_metric(home: Path, capsys: pytest.Cap
     out, _ = called(home, capsys, *file)
     assert "96 judged answers, 48 of them faithful" in out
     assert 'grounded.json is written: add "grounded" to the metrics of a suite.' in out
+
+
+def test_one_that_was_stopped_reads_no_answer_again(home: Path) -> None:
+    wanted = Wanted(file=home / "judged.jsonl", signals=("lexical-grounding",))
+    told: list[Progress] = []
+
+    def stop(now: Progress) -> None:
+        if now.done == 30:
+            raise KeyboardInterrupt
+
+    with gw.open(home) as project:
+        with pytest.raises(KeyboardInterrupt):
+            calibrate(project.parts, wanted, home / "grounded.json", run="r", on_progress=stop)
+        assert not (home / "grounded.json").exists()
+        resumed = calibrate(project.parts, wanted, home / "grounded.json", run="r", on_progress=told.append)
+        assert (told[-1].done, told[-1].known, told[-1].total) == (96, 30, 96)
+        assert resumed == calibrate(project.parts, wanted, home / "grounded.json")
 
 
 def test_too_few_are_refused_and_nothing_is_written(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,3 +207,11 @@ def test_grades_that_are_kept_count_by_their_mean_and_a_question_is_a_cluster(ho
         found = calibrate(project.parts, wanted, home / "grounded.json")
         assert (found.made.answers, found.made.faithful) == (96, 48)
         assert found.together.auroc > 0.9
+        # who grades by more criteria later has said it anew, not twice: the mean of 4, 4 and 1 would be faithful
+        for case in cases[::4]:
+            item = Item(case=put(case), a=side("app main"))
+            twice = {"faithful": 4.0, "complete": 1.0}
+            labelling.give(engine, "rooms", Label(item=item, rater="Ada", scores=twice, created=2e9))
+            labelling.give(engine, "rooms", Label(item=item, rater="Bob", scores={"faithful": 1.0}, created=2e9))
+        again = calibrate(project.parts, replace(wanted, at_least=2.9), home / "grounded.json")
+        assert (again.made.answers, again.made.faithful) == (96, 24)

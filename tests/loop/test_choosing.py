@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 import gatewheel as gw
 from examinee import Examinee, examinee, numbered, project, suite
 from gatewheel.kernel.errors import UserError
-from gatewheel.kernel.nouns import Answer, Report, Scored, Usage
+from gatewheel.kernel.nouns import Answer, Case, Report, Scored, Usage
 from gatewheel.loop import answers, usages
 from gatewheel.loop.candidates import Candidate, Choice
 from gatewheel.loop.choosing import choice
@@ -118,6 +118,37 @@ def test_an_expensive_loser_is_beaten_whatever_the_margin(opened: Project) -> No
     assert named["poor"].front is False
     assert set(named["poor"].beaten_by) == {named["good"].number, named["fair"].number}
     assert named["poor"].current  # a price is no part of a variant
+
+
+def test_two_of_one_model_at_other_temperatures_are_two_candidates(tmp_path: Path) -> None:
+    with examinee(rule) as endpoint:
+        folder = project(tmp_path, endpoint.url)
+        for temperature, right in ((0.7, 0), (0.0, 1)):
+            endpoint.rule = lambda q, right=right: rule(q) if right else "no"  # type: ignore[misc]
+            suite(folder, numbered(8), temperature=temperature)
+            with gw.open(folder) as opened:
+                opened.evaluate(Wanted(suite="exam"))
+        with gw.open(folder) as opened:
+            best, other = choice(opened.parts, "exam").candidates
+    assert (best.quality.value, other.quality.value) == (1.0, 0.0)
+    assert (best.name, best.current, other.current) == ("model chat", True, False)
+    assert other.name == f"model chat {other.variant[:8]}"
+    assert other.gap
+    assert other.gap.difference == -1
+
+
+def test_a_model_that_told_likelihoods_is_the_one_of_the_file(tmp_path: Path) -> None:
+    gw.init(tmp_path).close()
+    (tmp_path / "gatewheel.toml").write_text('[model.chat]\nuse = "auto"\nthreads = 2\n', encoding="utf-8")
+    cases = [Case(id="w", question="A wheel is", choices=("round", "square"), label="round")]
+    suite(tmp_path, cases, metrics=["choice-accuracy"], answer="likelihood")
+    with gw.open(tmp_path) as opened:
+        opened.evaluate(Wanted(suite="exam"))
+        found = choice(opened.parts, "exam")
+    [one] = found.candidates
+    assert (one.current, one.name, one.model, one.price) == (True, "model chat", "chat", 0.0)
+    assert found.waiting == []
+    assert "no such model" not in str(one.missing)
 
 
 def test_times_come_from_the_answers_that_were_kept(opened: Project) -> None:

@@ -14,14 +14,15 @@ import pytest
 import gatewheel as gw
 from examinee import Examinee, examinee
 from gatewheel.cli.main import run
+from gatewheel.data import suites
 from gatewheel.evals.people import Item, Label
 from gatewheel.kernel.errors import UserError
 from gatewheel.loop import golden as golden_sets
 from gatewheel.loop import labelling, probation, reports
 from gatewheel.loop.beside import beside
 from gatewheel.loop.choosing import choice
-from gatewheel.loop.evaluate import Wanted
-from gatewheel.loop.gating import judge
+from gatewheel.loop.evaluate import Wanted, put
+from gatewheel.loop.gating import decide
 from gatewheel.loop.releasing import promote, refused
 from gatewheel.loop.serving import as_served
 from gating import make
@@ -64,9 +65,9 @@ def told(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> d
 
 def gate(folder: Path, candidate: str, **said: str) -> dict[str, Any]:
     with gw.open(folder) as project:
-        judged = judge(project.parts, candidate, **said)
-    reasons = [asdict(one) for one in judged.decision.reasons]
-    return {**asdict(judged), "outcome": judged.decision.outcome, "reasons": reasons}
+        decided = decide(project.parts, candidate, **said)
+    reasons = [asdict(one) for one in decided.decision.reasons]
+    return {**asdict(decided), "outcome": decided.decision.outcome, "reasons": reasons}
 
 
 def admit(folder: Path) -> None:
@@ -134,6 +135,22 @@ def test_on_probation_it_passes_nobody_and_admitted_it_asks_for_people(
     said = gate(home, "main", against="deaf")
     assert "judge helpful has lapsed: its rubric has changed" in said["reasons"][0]["text"]
     assert said["outcome"] == "reject"
+
+
+def test_only_grades_of_cases_that_count_are_counted(tmp_path: Path, endpoint: Examinee) -> None:
+    home = court(tmp_path, endpoint.url, "floors = { helpful = 2.0 }\n")
+    admit(home)
+    gate(home, "main")
+    grade(home, "main", cases=16)
+    cases = suites.load(home, "rooms").cases
+    learned = [case.question for case in sorted(cases, key=put)[:8]]
+    lines = "".join(json.dumps({"question": question.upper()}) + "\n" for question in learned)
+    (home / "suites" / "web.jsonl").write_text(lines, encoding="utf-8")
+    with (home / "suites" / "rooms.toml").open("a", encoding="utf-8") as file:
+        file.write('trained_on = ["web.jsonl"]\n')
+    said = gate(home, "main")
+    [reason] = [one for one in said["reasons"] if one["rule"] == "floor"]
+    assert "people graded the answers to 8 cases, and it takes 10" in reason["text"]
 
 
 def test_a_floor_is_held_against_what_people_would_say(

@@ -24,8 +24,10 @@ from gatewheel.kernel.nouns import Answer, Case, Message, Report
 from gatewheel.kernel.store.schema import traces
 from gatewheel.loop import answers, reports
 from gatewheel.loop.answers import Key
-from gatewheel.loop.evaluate import Progress, Wanted, evaluate
+from gatewheel.loop.evaluate import Wanted, evaluate
+from gatewheel.loop.progress import Progress
 from gatewheel.loop.serving import open_for_serving
+from judged import court, grading, stars
 
 
 @pytest.fixture
@@ -393,3 +395,16 @@ def test_the_embedded_model_answers_several_cases_at_once(tmp_path: Path) -> Non
     report = run(tmp_path)
     assert [row.error for row in report.rows] == ["", "", ""]
     assert all(value and value > 4 for value in values(report, "tokens").values())
+
+
+def test_a_judge_that_answers_nobody_ends_it_and_what_was_answered_stays(tmp_path: Path, endpoint: Examinee) -> None:
+    court(tmp_path, endpoint.url)
+    usual = endpoint.rule
+    endpoint.rule = lambda message: 503 if "<answer" in message else usual(message)
+    with pytest.raises(ModelError, match=r"none of the last 20 cases was scored by helpful: .*503"):
+        run(tmp_path)
+    assert sum("<answer" in message for message in endpoint.asked) == 20
+    endpoint.forget()
+    endpoint.rule = grading(stars)
+    assert not any(row.error for row in run(tmp_path).rows)
+    assert len([message for message in endpoint.asked if "<answer" not in message]) <= 20

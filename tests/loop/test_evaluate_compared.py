@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from examinee import numbered
 from gatewheel.evals.metrics.mean import Mean
+from gatewheel.kernel import catalog
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Answer, Case, Report, Scored
 from gatewheel.kernel.ports import Metric
@@ -60,38 +61,38 @@ def scores(right: int, of: int) -> list[float]:
 def test_who_wins_far_more_cases_than_it_loses_is_better_and_the_other_worse() -> None:
     a, b = report({"right": scores(30, 80)}), report({"right": scores(55, 80)}, variant="w")
     [row] = compared(a, b, METRICS).rows
-    assert row.verdict.word == "better"
+    assert row.conclusion.word == "better"
     assert (row.a.value, row.b.value) == (0.375, 0.6875)
     assert (row.paired.wins, row.paired.losses, row.paired.ties) == (25, 0, 55)
     assert row.paired.test == "exact McNemar"
     assert row.p < 1e-6
-    assert compared(b, a, METRICS).rows[0].verdict.word == "worse"
+    assert compared(b, a, METRICS).rows[0].conclusion.word == "worse"
 
 
 def test_a_lower_figure_is_better_where_low_is_good() -> None:
     slow = report({"slow": [2.0 + at % 3 for at in range(40)]})
     fast = report({"slow": [1.0 + at % 3 - at % 5 / 10 for at in range(40)]}, variant="w")
-    assert compared(slow, fast, {"slow": SLOW}).rows[0].verdict.word == "better"
+    assert compared(slow, fast, {"slow": SLOW}).rows[0].conclusion.word == "better"
 
 
 def test_the_same_answers_are_equivalent_once_there_are_enough_and_else_it_says_how_many() -> None:
     few, many = ({"right": scores(n // 2, n)} for n in (50, 500))
     [row] = compared(report(few), report(few, variant="w"), METRICS).rows
-    assert row.verdict.word == "inconclusive"
-    assert row.verdict.cases_needed is not None
-    assert row.verdict.cases_needed > 50
-    assert compared(report(many), report(many, variant="w"), METRICS).rows[0].verdict.word == "equivalent"
+    assert row.conclusion.word == "inconclusive"
+    assert row.conclusion.cases_needed is not None
+    assert row.conclusion.cases_needed > 50
+    assert compared(report(many), report(many, variant="w"), METRICS).rows[0].conclusion.word == "equivalent"
 
 
 def test_among_many_metrics_a_lucky_one_is_not_called_better() -> None:
     lucky = {"right": scores(30, 60)}, {"right": [*scores(36, 60)[:36], *scores(0, 24)]}
-    assert compared(report(lucky[0]), report(lucky[1], variant="w"), METRICS).rows[0].verdict.word == "better"
+    assert compared(report(lucky[0]), report(lucky[1], variant="w"), METRICS).rows[0].conclusion.word == "better"
     others = {f"m{at}": scores(30, 60) for at in range(9)}
     metrics: dict[str, Metric] = {"right": RIGHT, **dict.fromkeys(others, RIGHT)}
     rows = compared(report(lucky[0] | others), report(lucky[1] | others, variant="w"), metrics).rows
     assert rows[0].p == pytest.approx(10 * rows[0].paired.p)
-    assert rows[0].verdict.word == "inconclusive"
-    assert rows[0].verdict.cases_needed is not None
+    assert rows[0].conclusion.word == "inconclusive"
+    assert rows[0].conclusion.cases_needed is not None
 
 
 def test_a_case_that_only_one_has_a_score_of_takes_no_part() -> None:
@@ -112,7 +113,7 @@ def test_slices_have_their_own_verdict_and_what_all_share_is_none() -> None:
     b = report({"right": scores(40, 50) + scores(25, 50)}, variant="w", tags=tags)
     rows = {row.slice: row for row in compared(a, b, METRICS).slices}
     assert rows.keys() == {"new", "old"}
-    assert rows["new"].verdict.word == "better"
+    assert rows["new"].conclusion.word == "better"
     assert rows["old"].paired.difference == 0
 
 
@@ -124,8 +125,8 @@ def test_cases_of_one_cluster_say_less_than_as_many_of_their_own() -> None:
         report({"right": a}, clusters=clusters), report({"right": b}, variant="w", clusters=clusters), METRICS
     ).rows
     assert held.paired.clusters == 4
-    assert alone.verdict.word == "better"
-    assert held.verdict.word == "inconclusive"
+    assert alone.conclusion.word == "better"
+    assert held.conclusion.word == "inconclusive"
 
 
 def test_flips_are_what_crossed_the_middle_the_largest_first() -> None:
@@ -171,6 +172,14 @@ def test_several_numbers_a_case_have_no_mean_so_a_repeated_case_is_a_cluster() -
     assert not is_binary(RIGHT, one)
 
 
+def test_a_metric_whose_figure_is_a_distance_has_an_interval_of_its_own() -> None:
+    rows = of([(at, 0, (float(at % 2), 1.0)) for at in range(200)])
+    module = catalog.load("metric", "crows-pairs")
+    [found] = figures(rows, {"m": module.create(module.Settings())}, level=0.95)
+    assert (found.value, found.interval.low) == (0, 0)
+    assert 0.06 < found.interval.high < 0.08
+
+
 def test_what_a_suite_can_tell_shrinks_with_cases_and_with_what_earlier_reports_teach(tmp_path: Path) -> None:
     engine = open_database(tmp_path)
 
@@ -201,4 +210,18 @@ def test_a_case_to_which_a_metric_does_not_apply_is_not_counted(tmp_path: Path) 
     picky = Mean(lambda case, _: 1.0 if case.references else None)
     cases = [*numbered(30), *(Case(id=f"n{at}", question=f"n{at}") for at in range(20))]
     assert detectable(engine, "s", cases, {"picky": picky})[0].cases == 30
+    engine.dispose()
+
+
+def test_of_many_cases_some_tell_to_how_many_a_metric_applies(tmp_path: Path) -> None:
+    engine, asked = open_database(tmp_path), list[str]()
+
+    def picky(case: Case, _: object) -> float | None:
+        asked.append(case.id)
+        return 1.0 if case.references else None
+
+    cases = [*numbered(600), *(Case(id=f"n{at}", question=f"n{at}") for at in range(400))]
+    [found] = detectable(engine, "s", cases, {"picky": Mean(picky)})
+    assert len(asked) == 200
+    assert found.cases == pytest.approx(600, abs=120)
     engine.dispose()

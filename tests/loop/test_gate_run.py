@@ -104,14 +104,14 @@ def test_kill_9_and_resume_give_the_same_decision_and_one_row(folder: Path, endp
     resumed = called(folder, "runs", "resume", run.id)
     assert (resumed["state"], resumed["result"]["row"]) == ("done", 1)
     assert len(endpoint.requests) - asked <= 2 * CASES - asked + 4, "what was answered is not asked again"
-    judged = gating.judged_of(resumed["result"])
+    decided = gating.decided_of(resumed["result"])
     [row] = history(folder)
-    assert (row.action, row.reason["outcome"]) == ("gate", judged.decision.outcome)
+    assert (row.action, row.reason["outcome"]) == ("gate", decided.decision.outcome)
     if victim == "watcher":
         return
     again = called(folder, "gate", "other")
-    assert (again["outcome"], again["row"], again["reports"]) == (judged.decision.outcome, 1, list(judged.reports))
-    assert [one["text"] for one in again["reasons"]] == [one.text for one in judged.decision.reasons]
+    assert (again["outcome"], again["row"], again["reports"]) == (decided.decision.outcome, 1, list(decided.reports))
+    assert [one["text"] for one in again["reasons"]] == [one.text for one in decided.decision.reasons]
     assert history(folder) == [row]
 
 
@@ -146,10 +146,10 @@ def test_the_looks_of_a_run_that_was_cut_short_are_not_left_behind(folder: Path,
         background.resume(id_)
         eventually(lambda: the_run(folder).state == "done", seconds=60)
         background.close()
-        judged = gating.judged_of(runs.get(engine, id_).result)
-        assert set(made()) == set(judged.reports)
+        decided = gating.decided_of(runs.get(engine, id_).result)
+        assert set(made()) == set(decided.reports)
         [row] = releases.history(engine)
-        assert (row.author, row.number) == ("ada", judged.row)
+        assert (row.author, row.number) == ("ada", decided.row)
 
 
 def test_what_is_wrong_is_told_before_anything_is_queued(folder: Path) -> None:

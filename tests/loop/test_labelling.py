@@ -185,16 +185,21 @@ def test_a_line_that_is_wrong_keeps_none(both: Engine, tmp_path: Path, line: dic
         assert connection.execute(select(func.count()).select_from(table)).scalar() == 0
 
 
-def test_preferences_carry_the_conversation_and_both_answers(both: Engine, tmp_path: Path) -> None:
+def test_preferences_carry_the_conversation_and_both_answers(engine: Engine, tmp_path: Path) -> None:
     history = (Message(role="user", content="before"), Message(role="assistant", content="yes"))
-    cases = [Case(id="q2", question="q2", context="text", history=history), Case(id="q3", question="changed")]
+    whole = Case(id="q2", question="q2", context="text", history=history)
+    for target in (MAIN, OTHER):
+        said = {f"q{n}": f"{target.removeprefix('app ')} to q{n}" for n in range(2, 6)}
+        answered(engine, target, said, cases={"q2": whole})
+    both = engine
+    cases = [whole, Case(id="q3", question="changed"), Case(id="q4", question="q4", context="another text")]
     case_files.write(tmp_path / "suites" / "exam.jsonl", cases)
     (tmp_path / "suites" / "exam.toml").write_text('metrics = ["exact-match"]\n')
     for blind in sheet(both).items:
         labelling.give(both, "exam", prefer(blind, OTHER))
     path = tmp_path / "preferences.jsonl"
     done = label_files.export(both, tmp_path, "exam", path)
-    assert (done.written, done.lost) == (1, 2), "of q3 another question is asked now, and q4 is gone"
+    assert (done.written, done.lost) == (1, 3), "q3 asks something else, q4 of another text, and q5 is gone"
     [line] = path.read_text(encoding="utf-8").splitlines()
     assert json.loads(line) == {
         "messages": [

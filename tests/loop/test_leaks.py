@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import gatewheel as gw
 from examinee import Examinee, examinee, project, suite
 from gatewheel.data import cases as case_files
-from gatewheel.data.leaks import EXAMPLES
+from gatewheel.data import leak_sources
+from gatewheel.data.leak_sources import EXAMPLES
 from gatewheel.evals.metrics.classes import Settings as Classes
 from gatewheel.evals.metrics.macro_f1 import create as macro_f1
 from gatewheel.evals.metrics.mean import Mean
@@ -176,15 +177,23 @@ def test_only_so_many_findings_are_kept_and_a_torn_one_is_made_again(
         assert leaks.of_report(opened.parts, kept).cases == {"p0", "p1"}
 
 
-def test_a_source_that_cannot_be_read_is_told_each_time(home: Path) -> None:
+def test_a_source_that_cannot_be_read_is_told_each_time_and_compared_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     suite(home, [Case(id="n", question=f"{LONG}?")], name="torn", split="train")
     (home / "suites" / "torn.jsonl").write_text("no json\n", encoding="utf-8")
     with gw.open(home) as opened:
         kept = evaluated(opened)  # and it stopped nobody
-        for _ in range(2):
+        for compares in (True, False):
             found = leaks.of_report(opened.parts, kept)
             assert found.cases == {"p0", "p1"}
             assert ["torn.jsonl, line 1" in one.reason for one in found.unread] == [True]
+            if compares:
+                monkeypatch.setattr(leaks.sides, "common", None)
+        read = leak_sources.read  # as if a library were there by now, and not the file another one
+        monkeypatch.setattr(leaks.leak_sources, "read", lambda every: ({**read(every)[0], "torn": ()}, []))
+        with pytest.raises(TypeError):
+            leaks.of_report(opened.parts, kept)
 
 
 def test_vectors_find_what_words_do_not_and_who_cannot_wait_gets_them_when_there_is_little_to_read(
@@ -294,8 +303,10 @@ def test_a_comparison_without_the_hits_judges_the_rest() -> None:
     asked = {f"c{at}": Asked(question=f"q{at}", expected=(), key=f"k{at}", corpus="") for at in range(60)}
     a, b = (Kept(report=one, target="app main", run="", cases=asked) for one in (before, replace(after, variant="w")))
     found = compared(a, b, dict(RIGHT), hits={f"c{at}" for at in range(20)})
-    assert found.rows[0].verdict.word == "better"
-    assert [(row.a.n, row.paired.difference, row.verdict.word) for row in found.without] == [(40, 0.0, "inconclusive")]
+    assert found.rows[0].conclusion.word == "better"
+    assert [(row.a.n, row.paired.difference, row.conclusion.word) for row in found.without] == [
+        (40, 0.0, "inconclusive")
+    ]
     assert compared(a, b, dict(RIGHT)).without == ()
 
 

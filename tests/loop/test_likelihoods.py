@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from gatewheel.loop.likelihoods import prompted
 from gatewheel.loop.reports import answer as answer_of
 from gatewheel.loop.reports import recent
 from gatewheel.loop.serving import as_served
+from listening import as_json, listening
 
 
 class Endpoint:
@@ -54,34 +53,9 @@ class Endpoint:
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
     one = Endpoint()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self._say(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-        def do_GET(self) -> None:
-            self._say({})
-
-        def _say(self, body: dict[str, Any]) -> None:
-            status, said = one.answer(self.path, body)
-            text = json.dumps(said).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    one.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield one
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(lambda request: as_json(*one.answer(request.path, request.json())), gets=True) as address:
+        one.url = f"{address}/v1"
+        yield one
 
 
 CASES = [
@@ -195,12 +169,12 @@ def test_a_prompt_is_filled_once_and_history_and_context_stand_above() -> None:
 
 def test_who_scores_for_auto_and_for_several_is_told_in_the_variant(folder: Path) -> None:
     with gw.open(folder) as opened, as_served(opened.parts) as served:
-        own = served.scorers.recipe(served.written, "own")
+        own = served.likelihood_shelf.recipe(served.written, "own")
         assert (own["scores"], own["use"]) == ("openvino, float32", "openvino")
-        assert own == opened.parts.scorers.recipe(opened.parts.written, "own")
+        assert own == opened.parts.likelihood_shelf.recipe(opened.parts.written, "own")
         assert served.config.table("model", "own").use == "llama.cpp"  # which writes, and does not score here
-        first = served.scorers.recipe(served.written, "both")
-        assert first == served.scorers.recipe(served.written, "chat")
+        first = served.likelihood_shelf.recipe(served.written, "both")
+        assert first == served.likelihood_shelf.recipe(served.written, "chat")
         assert first["scores"] == "endpoint, echo"
         assert served.likelihoods("both") is served.likelihoods("chat")
 

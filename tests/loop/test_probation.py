@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from sqlalchemy import update
 import gatewheel as gw
 from examinee import Examinee, examinee
 from gatewheel.kernel.errors import ConfigError, ModelError, UserError
+from gatewheel.kernel.numbers import plain
 from gatewheel.kernel.store.schema import probations
 from gatewheel.loop import labelling, preferring, probation
 from gatewheel.loop.evaluate import Wanted
+from gatewheel.loop.progress import Progress
 from judged import JUDGE, agreeing, court, golden, grading, stars
 
 
@@ -35,7 +38,7 @@ def standing(folder: Path) -> probation.Standing:
         return probation.standing(project.parts, "helpful")
 
 
-def measure(folder: Path, **said: Any) -> probation.Measured:
+def measure(folder: Path, **said: Any) -> probation.NewRecord:
     with gw.open(folder) as project:
         return probation.measure(project.parts, "helpful", **said)
 
@@ -52,10 +55,12 @@ def test_a_judge_that_agrees_with_people_is_admitted(home: Path, endpoint: Exami
     now = standing(home)
     assert (now.state, now.text.startswith("judge helpful is admitted: agreement 0.9")) == ("admitted", True)
     endpoint.forget()
-    told: list[tuple[int, int]] = []
-    again = measure(home, on_progress=lambda *so_far: told.append(so_far))
+    told: list[Progress] = []
+    again = measure(home, on_progress=told.append)
     assert again.record.agreement == found, "nothing is asked twice"
-    assert told == [(done, 60) for done in range(1, 61)], "40 answers and 20 pairs"
+    assert [(now.done, now.known, now.total) for now in told] == [(done, done, 60) for done in range(61)], (
+        "20 pairs too"
+    )
     assert endpoint.asked == []
 
 
@@ -96,9 +101,9 @@ def test_it_lapses_when_its_rubric_settings_golden_set_or_days_do(home: Path) ->
     with gw.open(home) as project:
         record = probation.newest(project.parts.engine, "helpful")
         assert record is not None
-        plain = probation._plain({**probation.asdict(record), "created": record.created - 91 * probation.DAY})
+        said = plain({**asdict(record), "created": record.created - 91 * probation.DAY})
         with project.parts.engine.begin() as connection:
-            connection.execute(update(probations).values(record=plain))
+            connection.execute(update(probations).values(record=said))
     assert "it was measured 91 days ago, and 90 are allowed" in standing(home).text
 
 
@@ -205,3 +210,22 @@ def test_a_judge_that_takes_the_first_decides_nothing_between_two_reports(home: 
     assert (blind.wins, blind.losses, blind.undecided) == (0, 0, 40)
     assert (blind.places.first, blind.places.same, blind.share) == (1.0, 0.0, 0.5)
     assert blind.standing.state == "on probation"
+
+
+def test_answers_are_compared_where_both_were_asked_what_the_suite_asks_now(home: Path, endpoint: Examinee) -> None:
+    with gw.open(home) as project:
+        project.evaluate(Wanted(suite="exam"))
+        file = home / "suites" / "exam.jsonl"
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        for line in lines[:10]:
+            line["context"] = "Another text."
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        endpoint.rule = grading(stars, lambda question: question + "*")
+        project.evaluate(Wanted(suite="exam", model="other"))
+        found = preferring.duel(project.parts, "helpful", "chat", "other")
+        assert found.wins + found.losses + found.ties + found.undecided == 30
+        again = preferring.duel(project.parts, "helpful", "other", "chat")
+        assert again.losses == found.wins
+        file.write_text('{"id": "c0", "question": "Something else?"}\n', encoding="utf-8")
+        with pytest.raises(UserError, match="of 0 cases both said the same, 40 cases ask something else by now"):
+            preferring.duel(project.parts, "helpful", "chat", "other")

@@ -14,6 +14,7 @@ def test_the_first_question_is_answered_in_words_and_the_second_is_not(tmp_path:
         project.ingest()
         answer = project.ask(FIRST)
         assert "variant" in answer.answer
+        assert answer.answer.rstrip("[0123456789] ").endswith("."), "half a sentence"
         assert not set("$`") & set(answer.answer), "an example on the command line is no answer"
         assert {citation.source for citation in answer.citations} <= {"docs/architecture.md", "docs/gate.md"}
         assert project.ask("How many moons does Jupiter have?").abstained

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import gatewheel as gw
-from gatewheel.data.leaks import Unread
+from gatewheel.data.leak_sources import Unread
 from gatewheel.kernel.errors import UserError
 from gatewheel.loop import releasing
-from gatewheel.loop.gating import Judged, judge
+from gatewheel.loop.gating import Decided, decide
 from gatewheel.loop.leaks import Leak, Leaks
-from gatewheel.loop.unseen import reasons, state
+from gatewheel.loop.unseen import left_out, state, unread
 from gatewheel.ops.gate import Reason
 from gating import make
 
@@ -30,17 +32,17 @@ def leaked(n: int) -> Leaks:
 
 
 def test_what_is_left_out_is_said_and_more_than_half_leaves_it_open() -> None:
-    assert list(reasons(Leaks(), 10)) == []
-    [few] = reasons(leaked(1), 10)
+    assert list(left_out(Leaks(), 10)) == []
+    [few] = left_out(leaked(1), 10)
     assert (few.rule, few.outcome) == ("unseen", "promote")
     assert few.text == "1 of 10 cases is in the training data too (web.csv) and left out."
-    [half], [most] = reasons(leaked(5), 10), reasons(leaked(6), 10)
+    [half], [most] = left_out(leaked(5), 10), left_out(leaked(6), 10)
     assert (half.outcome, most.outcome) == ("promote", "inconclusive")
     assert most.text.endswith("That is more than half: add cases that nothing was trained on.")
 
 
 def test_what_could_not_be_read_leaves_it_open_with_the_cure() -> None:
-    [one] = reasons(Leaks(unread=(Unread(name="x", reason="x.jsonl, line 1: no JSON; mend the line"),)), 10)
+    [one] = unread(Leaks(unread=(Unread(name="x", reason="x.jsonl, line 1: no JSON; mend the line"),)))
     assert one.outcome == "inconclusive"
     assert one.text.endswith("could not be read: x.jsonl, line 1: no JSON; mend the line.")
 
@@ -67,21 +69,21 @@ def learn(folder: Path, n: int, tag: str = "") -> None:
     (folder / "suites" / "web.jsonl").write_text(text, encoding="utf-8")
 
 
-def judged(folder: Path, candidate: str = "main") -> Judged:
+def decided(folder: Path, candidate: str = "main") -> Decided:
     with gw.open(folder) as project:
-        return judge(project.parts, candidate)
+        return decide(project.parts, candidate)
 
 
-def unseen(found: Judged) -> list[tuple[str, str]]:
+def unseen(found: Decided) -> list[tuple[str, str]]:
     return [(one.outcome, one.text) for one in found.decision.reasons if one.rule == "unseen"]
 
 
 def test_a_gate_decides_on_the_rest_and_a_pass_ends_when_more_leaks(rooms: Path) -> None:
     learn(rooms, 0)
-    found = judged(rooms)
+    found = decided(rooms)
     assert (found.decision.outcome, unseen(found)) == ("promote", [])
     learn(rooms, 4)
-    found = judged(rooms)
+    found = decided(rooms)
     assert found.decision.outcome == "promote"
     assert unseen(found) == [("promote", "4 of 40 cases are in the training data too (web.jsonl) and left out.")]
     [floor] = [one for one in found.decision.reasons if one.rule == "floor"]
@@ -90,27 +92,38 @@ def test_a_gate_decides_on_the_rest_and_a_pass_ends_when_more_leaks(rooms: Path)
     with gw.open(rooms) as project:
         with pytest.raises(UserError, match=r"what leaked into suite rooms changed since row \d+; run it again"):
             releasing.promote(project.parts, "main", "main")
+        learn(rooms, 0)
+        with pytest.raises(UserError, match=r"what leaked into suite rooms changed since row \d+"):
+            releasing.promote(project.parts, "main", "main")
         learn(rooms, 4)
+        with torn(rooms), pytest.raises(UserError, match=r"could not be read: .*torn\.toml is not valid TOML"):
+            releasing.promote(project.parts, "main", "main")
         assert releasing.promote(project.parts, "main", "main").action == "promote"
 
 
 def test_what_was_learned_by_heart_passes_no_gate(rooms: Path) -> None:
     learn(rooms, 25)
-    found = judged(rooms, "same")
-    assert found.decision.outcome == "inconclusive"
+    found = decided(rooms, "same")
+    assert (found.decision.outcome, found.cases) == ("inconclusive", 0), "nobody is asked what cannot pass"
     assert unseen(found)[0][1].endswith("That is more than half: add cases that nothing was trained on.")
 
 
-def test_a_suite_that_cannot_be_read_leaves_the_gate_open_and_stops_nothing(rooms: Path) -> None:
-    learn(rooms, 0)
-    torn = rooms / "suites" / "torn.toml"
-    torn.write_text("split = train\n", encoding="utf-8")
+@contextmanager
+def torn(folder: Path) -> Iterator[None]:
+    """While a suite of the project cannot be read."""
+    path = folder / "suites" / "torn.toml"
+    path.write_text("split = train\n", encoding="utf-8")
     try:
-        found = judged(rooms, "same")
+        yield
     finally:
-        torn.unlink()
-    assert found.decision.outcome == "inconclusive"
-    assert found.cases == 40
+        path.unlink()
+
+
+def test_a_suite_that_cannot_be_read_leaves_the_gate_open(rooms: Path) -> None:
+    learn(rooms, 0)
+    with torn(rooms):
+        found = decided(rooms, "same")
+    assert (found.decision.outcome, found.cases) == ("inconclusive", 0), "nobody is asked what cannot pass"
     [(outcome, text)] = unseen(found)
     assert outcome == "inconclusive"
     assert "torn.toml is not valid TOML" in text
@@ -118,7 +131,7 @@ def test_a_suite_that_cannot_be_read_leaves_the_gate_open_and_stops_nothing(room
 
 def test_a_suite_that_was_learned_as_a_whole_says_nothing_against_anybody(rooms: Path) -> None:
     learn(rooms, 40)
-    found = judged(rooms)
+    found = decided(rooms)
     assert found.decision.outcome == "inconclusive", "it is a fault of the suite"
     [reason] = found.decision.reasons
     assert reason.text.startswith("40 of 40 cases are in the training data too (web.jsonl) and left out.")
@@ -138,7 +151,7 @@ def test_a_slice_that_was_learned_as_a_whole_is_not_passed_over(tmp_path: Path) 
 
 def judged_against(folder: Path) -> tuple[Reason, ...]:
     with gw.open(folder) as project:
-        return judge(project.parts, "main", against="deaf").decision.reasons
+        return decide(project.parts, "main", against="deaf").decision.reasons
 
 
 def test_a_failure_on_a_case_that_leaked_is_a_failure(tmp_path: Path) -> None:
@@ -149,7 +162,7 @@ def test_a_failure_on_a_case_that_leaked_is_a_failure(tmp_path: Path) -> None:
     toml = home / "suites" / "rooms.toml"
     toml.write_text(f'{toml.read_text(encoding="utf-8")}trained_on = ["web.jsonl"]\n', encoding="utf-8")
     learn(home, 2)
-    found = judged(home)
+    found = decided(home)
     assert found.decision.outcome == "reject"
     [failed] = [one for one in found.decision.reasons if one.rule == "answered"]
     assert failed.text.startswith("2 of 40 cases got no answer or no score; all need one. The first: ")

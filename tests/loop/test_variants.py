@@ -56,6 +56,9 @@ def test_a_variant_is_found_by_the_beginning_of_its_id(engine: Engine, tmp_path:
     assert variants.get(engine, SECOND.id) == SECOND
     with pytest.raises(UserError, match="'ab' begins 2 variants"):
         variants.get(engine, "ab")
+    for nothing in ("", "%", "_"):
+        with pytest.raises(UserError, match=f"no variant '{nothing}'"):
+            variants.get(engine, nothing)
 
 
 def test_a_difference_names_each_key_that_changed() -> None:

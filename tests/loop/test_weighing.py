@@ -15,7 +15,7 @@ from gatewheel.evals.metrics import macro_f1
 from gatewheel.evals.metrics.classes import Settings as Classes
 from gatewheel.kernel.nouns import Case, Report, Scored
 from gatewheel.loop.columns import dropped
-from gatewheel.loop.weighing import Looking, finding, independent, weigh
+from gatewheel.loop.weighing import Looking, finding, independent, more, weigh
 from gatewheel.ops import gate
 from gatewheel.ops.gate import Settings
 
@@ -236,14 +236,36 @@ def test_who_abstains_from_what_is_hard_does_not_pass() -> None:
     assert [one.outcome for one in gate.decide(settings, first).reasons] == ["promote", "reject"]
 
 
+def test_who_invents_answers_where_the_incumbent_abstains_does_not_pass() -> None:
+    before, after = np.repeat([0.975, np.nan], [60, 40]), np.repeat([0.975, 0.0], [60, 40])
+    settings = Settings(suite="s", not_worse={"m": 0.2})
+    made = weigh(settings, {"m": Score()}, report("b", after), report("a", before))
+    assert made.findings is not None
+    assert [(one.cases, one.gained, one.there, one.shown) for one in made.findings] == [(60, 40, 0.0, True)]
+    assert gate.decide(settings, made).outcome == "inconclusive"
+
+
+def test_about_how_many_more_cases_would_settle_it_is_told_and_fewer_where_there_are_fewer_by_now() -> None:
+    before, after = np.repeat([0.0, 1.0, 1.0], [30, 22, 48]), np.repeat([1.0, 0.0, 1.0], [30, 22, 48])
+    (demand,) = gate.demands(BETTER)
+    found = finding(demand, Score(), report("b", after), report("a", before), alpha=0.05)
+    assert found is not None
+    assert found.shown is None
+    assert found.more is not None
+    assert found.more > 100
+    few = more(found, alpha=0.05, n=10)
+    assert few is not None
+    assert few == pytest.approx(found.more / 10, rel=0.1)
+
+
 def test_a_repeat_that_was_not_asked_is_not_a_value_that_is_missing() -> None:
     once, thrice = (
         replace(made, rows=tuple(replace(row, repeat=at) for at in times for row in made.rows))
         for made, times in ((report("b", np.full(9, 0.5)), (0,)), (report("a", np.full(9, 0.5)), (0, 1, 2)))
     )
-    assert dropped(thrice, once, "m") == 0
+    assert not dropped(thrice, once, "m")
     blank = replace(thrice, rows=(replace(thrice.rows[0], values={"m": None}), *thrice.rows[1:]))
-    assert dropped(thrice, blank, "m") == 1
+    assert dropped(thrice, blank, "m") == {"c0"}
 
 
 def test_a_slice_to_which_a_metric_never_applies_is_skipped_at_the_end() -> None:

@@ -14,22 +14,22 @@ from pydantic import ValidationError
 from gatewheel.kernel import config
 from gatewheel.kernel.errors import ConfigError
 from gatewheel.ops import gate
-from gatewheel.ops.gate import Demand, Figure, Finding, Measured, Settings
+from gatewheel.ops.gate import Demand, Figure, Finding, Measurements, Settings
 
 BETTER = Settings(suite="faq", better={"token-f1": 0.02})
 MARGIN = Settings(suite="faq", not_worse={"seconds": 0.5})
 
 
 def found(settings: Settings, low: float, high: float, *, at: int = 0, slices: Any = (), **said: Any) -> Finding:
-    demand = gate.demands(settings, slices)[at]
+    demand = said.pop("demand", None) or gate.demands(settings, slices)[at]
     gain = (low + high) / 2
     values = {"candidate": 0.6 + gain, "incumbent": 0.6, "gain": gain, "cases": 100}
     return Finding(demand=demand, low=low, high=high, shown=gate.shown(demand, low, high), **{**values, **said})
 
 
-def measured(*findings: Finding, **said: Any) -> Measured:
+def measured(*findings: Finding, **said: Any) -> Measurements:
     figures = {one.demand.metric: Figure(value=one.candidate) for one in findings}
-    return Measured(**{"figures": figures, "cases": 100, "findings": findings, **said})
+    return Measurements(**{"figures": figures, "cases": 100, "findings": findings, **said})
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_every_slice_has_to_hold() -> None:
 @pytest.mark.parametrize("findings", [(), None], ids=["compared", "first release"])
 def test_what_was_not_measured_never_passes(settings: Settings, value: Any, findings: Any) -> None:
     figures = {} if value == "absent" else {name: Figure(value=value) for name in settings.metrics}
-    decision = gate.decide(settings, Measured(figures=figures, cases=9, findings=findings, slices=("billing",)))
+    decision = gate.decide(settings, Measurements(figures=figures, cases=9, findings=findings, slices=("billing",)))
     assert decision.outcome == "reject"
     assert "not measured" in decision.reasons[0].text
 
@@ -85,7 +85,7 @@ def test_what_was_not_measured_never_passes(settings: Settings, value: Any, find
 def test_what_was_measured_but_not_of_both_never_passes() -> None:
     figures = {"token-f1": Figure(value=1.0)}
     for findings in ((), (found(BETTER, math.nan, math.nan),)):
-        decision = gate.decide(BETTER, Measured(figures=figures, cases=9, findings=findings))
+        decision = gate.decide(BETTER, Measurements(figures=figures, cases=9, findings=findings))
         assert (decision.outcome, "could not be compared" in decision.reasons[0].text) == ("reject", True)
 
 
@@ -94,7 +94,7 @@ def test_limits_hold_for_the_figure_itself() -> None:
 
     def outcome(recall: float, seconds: float) -> str:
         figures = {"recall": Figure(value=recall, low=0.5, high=1.0), "seconds": Figure(value=seconds)}
-        return gate.decide(settings, Measured(figures=figures, cases=9, findings=())).outcome
+        return gate.decide(settings, Measurements(figures=figures, cases=9, findings=())).outcome
 
     assert [outcome(0.9, 2.0), outcome(0.89, 2.0), outcome(0.9, 2.01)] == ["promote", "reject", "reject"]
 
@@ -130,13 +130,41 @@ def test_cases_that_the_candidate_has_no_value_on_are_told_and_do_not_pass() -> 
     assert gate.decide(BETTER, measured(found(BETTER, -0.2, -0.1, dropped=7))).outcome == "reject"
 
 
+def test_who_answers_what_the_incumbent_abstains_from_is_held_to_it() -> None:
+    gained = found(BETTER, 0.1, 0.2, gained=40, there=0.0)
+    decision = gate.decide(BETTER, measured(gained))
+    assert decision.outcome == "inconclusive"
+    assert "no value on 40 cases where the candidate has one, and its figure there is 0;" in decision.reasons[0].text
+    assert gate.decide(BETTER, measured(found(BETTER, -0.2, -0.1, gained=40))).outcome == "reject"
+    seeing = (
+        {"floors": {"token-f1": 0.5}},
+        {"not_worse": {"abstention": 0.0}},
+        {"floors": {"abstention": 0.5}},
+    )
+    for more in seeing:
+        settings = Settings(suite="faq", better={"token-f1": 0.02}, **more)
+        abstention = Demand(rule="not worse", metric="abstention", by=-0.0)
+        holds = found(settings, 0.1, 0.2, demand=abstention)
+        assert gate.decide(settings, measured(gained, holds)).outcome == "promote", more
+    blind = Settings(suite="faq", better={"token-f1": 0.02}, floors={"false-refusal": 0.0})
+    refusing = {"token-f1": Figure(value=0.75), "false-refusal": Figure(value=0.0)}
+    assert gate.decide(blind, measured(gained, figures=refusing)).outcome == "inconclusive"
+
+
+def test_a_gate_with_slices_alone_looks_at_its_metric_before_the_first_release() -> None:
+    settings = Settings(suite="faq", slices={"token-f1": 0.1})
+    for figures, outcome in (({}, "reject"), ({"token-f1": Figure(value=0.5)}, "promote")):
+        decision = gate.decide(settings, Measurements(figures=figures, cases=9, findings=None))
+        assert (decision.outcome, len(decision.reasons)) == (outcome, 1)
+
+
 def test_a_limit_over_few_of_the_cases_needs_a_rule_on_abstaining() -> None:
     rules = {"suite": "faq", "floors": {"faithfulness": 0.9}}
 
     def decided(cases: int, **more: Any) -> Any:
         faithful = Figure(value=0.95, cases=cases, of=200)
         figures = {"faithfulness": faithful, "abstention": Figure(value=0.9, cases=200, of=200)}
-        return gate.decide(Settings(**{**rules, **more}), Measured(figures=figures, cases=200, findings=()))
+        return gate.decide(Settings(**{**rules, **more}), Measurements(figures=figures, cases=200, findings=()))
 
     assert decided(100).outcome == "promote"
     few = decided(99)
@@ -156,7 +184,7 @@ def test_a_slice_to_which_a_metric_does_not_apply_is_skipped_but_not_every_slice
     assert "applies to no case of either" in decision.reasons[1].text
     figures = {"token-f1": Figure(value=0.5)}
     for tags, silent in ((slices, demands), ((), ())):
-        nothing = Measured(figures=figures, cases=9, findings=(), slices=tags, silent=silent)
+        nothing = Measurements(figures=figures, cases=9, findings=(), slices=tags, silent=silent)
         assert gate.decide(settings, nothing).outcome == "inconclusive", "nothing was compared"
 
 
@@ -170,27 +198,29 @@ def test_a_case_without_an_answer_does_not_pass() -> None:
     assert decision.outcome == "reject"
     assert decision.reasons[0].text.startswith("3 of 100 cases got no answer or no score")
     assert "no connection" in decision.reasons[0].text
-    assert gate.decide(BETTER, Measured(figures={}, cases=0, findings=())).outcome == "reject"
+    assert gate.decide(BETTER, Measurements(figures={}, cases=0, findings=())).outcome == "reject"
 
 
 def test_the_first_release_is_held_to_limits_only() -> None:
     settings = Settings(suite="faq", better={"token-f1": 0.0}, floors={"token-f1": 0.5})
     for value, outcome in ((0.6, "promote"), (0.4, "reject")):
         figures = {"token-f1": Figure(value=value)}
-        decision = gate.decide(settings, Measured(figures=figures, cases=9, findings=None))
+        decision = gate.decide(settings, Measurements(figures=figures, cases=9, findings=None))
         assert decision.outcome == outcome
         assert "nothing is released yet" in decision.reasons[0].text
 
 
 def test_reasons_can_be_read_by_who_has_to_decide() -> None:
     open_, shown, refuted = (
-        gate.decide(BETTER, measured(found(BETTER, *ends))).reasons[0].text
+        gate.decide(BETTER, measured(found(BETTER, *ends, more=310))).reasons[0].text
         for ends in ((0.01, 0.09), (0.03, 0.05), (-0.05, -0.03))
     )
     assert open_ == (
         "token-f1: 0.6 → 0.65, better by 0.05 (+0.01 to +0.09). Asked: better by more than 0.02. "
         "100 cases leave it open; about 310 more would settle it."
     )
+    graded = gate.decide(BETTER, measured(found(BETTER, 0.01, 0.09, more=40, unit="grades"))).reasons[0].text
+    assert graded.endswith("100 cases leave it open; about 40 more grades would settle it.")
     assert shown.endswith("Asked: better by more than 0.02. 100 cases show that it is.")
     assert "worse by 0.04 (−0.05 to −0.03)" in refuted
     assert refuted.endswith("100 cases show that it is not.")

@@ -24,30 +24,30 @@ A, B, C = "a" * 64, "b" * 64, "c" * 64
 
 def passed(engine: Engine, variant: str, *, gate: str = "main", outcome: str = "promote", app: str = "main") -> None:
     released = releases.current(engine, app)
-    releases.decide(engine, app, variant, reason={"gate": gate, "outcome": outcome, "released": released})
+    releases.record(engine, app, variant, reason={"gate": gate, "outcome": outcome, "released": released})
 
 
 def release(engine: Engine, variant: str, **said: Any) -> None:
     passed(engine, variant, **said)
-    releases.promote(engine, "main", variant, gates=["main"])
+    releases.promote(engine, "main", variant, gates={"main": {}})
 
 
 def test_a_release_needs_the_pass_of_every_gate_against_what_is_released_now(engine: Engine) -> None:
     with pytest.raises(UserError, match=r"\[gate.main\] never judged aaaaaaaaaaaa"):
-        releases.promote(engine, "main", A, gates=["main"])
+        releases.promote(engine, "main", A, gates={"main": {}})
     passed(engine, A)
     with pytest.raises(UserError, match=r"\[gate.safety\] never judged"):
-        releases.promote(engine, "main", A, gates=["main", "safety"])
+        releases.promote(engine, "main", A, gates={"main": {}, "safety": {}})
     passed(engine, A, gate="safety")
-    assert releases.promote(engine, "main", A, gates=["main", "safety"]).reason == {"decisions": [1, 2]}
+    assert releases.promote(engine, "main", A, gates={"main": {}, "safety": {}}).reason == {"decisions": [1, 2]}
     assert releases.current(engine, "main") == A
     passed(engine, B)
     passed(engine, C)
-    releases.promote(engine, "main", B, gates=["main"])
+    releases.promote(engine, "main", B, gates={"main": {}})
     with pytest.raises(UserError, match="judged cccccccccccc before the present release, bbbbbbbbbbbb, was made"):
-        releases.promote(engine, "main", C, gates=["main"])
+        releases.promote(engine, "main", C, gates={"main": {}})
     with pytest.raises(UserError, match="bbbbbbbbbbbb is the release"):
-        releases.promote(engine, "main", B, gates=["main"])
+        releases.promote(engine, "main", B, gates={"main": {}})
 
 
 def test_a_pass_from_before_a_roll_back_counts_no_more(engine: Engine) -> None:
@@ -55,20 +55,20 @@ def test_a_pass_from_before_a_roll_back_counts_no_more(engine: Engine) -> None:
         release(engine, variant)
     releases.rollback(engine, "main", text="it leaks")
     with pytest.raises(UserError, match="judged bbbbbbbbbbbb before the roll back to aaaaaaaaaaaa"):
-        releases.promote(engine, "main", B, gates=["main"])
+        releases.promote(engine, "main", B, gates={"main": {}})
     release(engine, B)  # the gate says the same as before, and says it anew
     assert releases.history(engine)[-1].reason == {"decisions": [6]}
     for _ in range(2):
         releases.rollback(engine, "main")
     with pytest.raises(UserError, match="judged aaaaaaaaaaaa before the roll back to what the file says"):
-        releases.promote(engine, "main", A, gates=["main"])
+        releases.promote(engine, "main", A, gates={"main": {}})
 
 
 def test_a_decision_that_was_under_way_during_a_release_is_no_pass(engine: Engine) -> None:
-    releases.promote(engine, "main", A, gates=[], override="meanwhile")
-    releases.decide(engine, "main", B, reason={"gate": "main", "outcome": "promote", "released": ""})
+    releases.promote(engine, "main", A, gates={}, override="meanwhile")
+    releases.record(engine, "main", B, reason={"gate": "main", "outcome": "promote", "released": ""})
     with pytest.raises(UserError, match="before the present release, aaaaaaaaaaaa, was made"):
-        releases.promote(engine, "main", B, gates=["main"])
+        releases.promote(engine, "main", B, gates={"main": {}})
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,24 @@ def test_a_decision_that_was_under_way_during_a_release_is_no_pass(engine: Engin
 def test_a_pass_holds_for_what_it_was_said_of(engine: Engine, key: str, told: str) -> None:
     said = {"settings": {"alpha": 0.05}, "suite_id": "1", "corpus": "2", "incumbent": "3"}
     reason = {"gate": "main", "outcome": "promote", "released": "", "suite": "faq", **said}
-    releases.decide(engine, "main", A, reason=reason)
+    releases.record(engine, "main", A, reason=reason)
     with pytest.raises(UserError, match=told):
         releases.promote(engine, "main", A, gates={"main": {**said, key: "other"}})
     assert releases.promote(engine, "main", A, gates={"main": said}).variant == A
+
+
+def test_a_pass_without_the_cases_that_leaked_does_not_hold_when_nothing_leaks_any_more(engine: Engine) -> None:
+    releases.record(engine, "main", A, reason={"gate": "main", "outcome": "promote", "released": "", "left_out": "1"})
+    with pytest.raises(UserError, match="what leaked into suite None changed since row 1"):
+        releases.promote(engine, "main", A, gates={"main": {}})
+    assert releases.promote(engine, "main", A, gates={"main": {"left_out": "1"}}).variant == A
+
+
+def test_words_from_a_latin_1_terminal_are_kept_as_far_as_they_can_be(engine: Engine) -> None:
+    releases.promote(engine, "main", A, gates={}, override="the caf\udce9 is closed", author="Ren\udce9")
+    [row] = releases.history(engine)
+    assert (row.reason["override"], row.author) == ("the caf? is closed", "Ren?")
+    assert not releases.verify(engine).faults
 
 
 def test_what_was_released_last_is_known_after_it_was_rolled_back(engine: Engine) -> None:
@@ -106,17 +120,17 @@ def test_the_last_word_of_a_gate_counts(engine: Engine, outcome: str) -> None:
     passed(engine, A)
     passed(engine, A, outcome=outcome)
     with pytest.raises(UserError, match=f"said of aaaaaaaaaaaa: {outcome}"):
-        releases.promote(engine, "main", A, gates=["main"])
+        releases.promote(engine, "main", A, gates={"main": {}})
     passed(engine, A)
-    assert releases.promote(engine, "main", A, gates=["main"]).variant == A
+    assert releases.promote(engine, "main", A, gates={"main": {}}).variant == A
 
 
 def test_who_goes_past_the_gate_says_why_and_it_stays_written(engine: Engine) -> None:
     with pytest.raises(UserError, match="no gate is set"):
-        releases.promote(engine, "main", A, gates=[])
+        releases.promote(engine, "main", A, gates={})
     with pytest.raises(UserError, match="no gate is set"):
-        releases.promote(engine, "main", A, gates=[], override="  ")
-    made = releases.promote(engine, "main", A, gates=["main"], override="the old one leaks", author="ada")
+        releases.promote(engine, "main", A, gates={}, override="  ")
+    made = releases.promote(engine, "main", A, gates={"main": {}}, override="the old one leaks", author="ada")
     assert releases.history(engine) == [made]
     assert (made.reason, made.author) == ({"override": "the old one leaks"}, "ada")
 
@@ -138,9 +152,9 @@ def test_rolling_back_goes_the_way_back_step_by_step(engine: Engine) -> None:
 
 
 def test_applications_have_releases_of_their_own(engine: Engine) -> None:
-    releases.promote(engine, "main", A, gates=[], override="first")
+    releases.promote(engine, "main", A, gates={}, override="first")
     releases.propose(engine, "other", B, text="please")
-    releases.promote(engine, "other", B, gates=[], override="first")
+    releases.promote(engine, "other", B, gates={}, override="first")
     assert releases.serving(engine) == {"main": A, "other": B}
     releases.rollback(engine, "other")
     assert releases.serving(engine) == {"main": A}
@@ -170,7 +184,7 @@ CHANGES = {
 @pytest.mark.parametrize("column", CHANGES)
 def test_whatever_is_changed_is_found(engine: Engine, column: str) -> None:
     for variant in (A, B, A):
-        releases.promote(engine, "main", variant, gates=[], override="so it is")
+        releases.promote(engine, "main", variant, gates={}, override="so it is")
     assert releases.verify(engine).faults == ()
     with engine.begin() as connection:
         connection.execute(update(table).where(table.c.number == 2).values({column: CHANGES[column]}))
@@ -180,7 +194,7 @@ def test_whatever_is_changed_is_found(engine: Engine, column: str) -> None:
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_whatever_is_missing_is_found(engine: Engine, number: int) -> None:
     for variant in (A, B, A):
-        releases.promote(engine, "main", variant, gates=[], override="so it is")
+        releases.promote(engine, "main", variant, gates={}, override="so it is")
     head = releases.verify(engine).head
     with engine.begin() as connection:
         connection.execute(delete(table).where(table.c.number == number))
@@ -189,14 +203,14 @@ def test_whatever_is_missing_is_found(engine: Engine, number: int) -> None:
 
 
 def test_a_chain_that_was_written_anew_is_found_by_the_head_of_the_old_one(engine: Engine) -> None:
-    releases.promote(engine, "main", A, gates=[], override="so it is")
+    releases.promote(engine, "main", A, gates={}, override="so it is")
     head = releases.verify(engine).head
-    releases.promote(engine, "main", B, gates=[], override="so it is")
+    releases.promote(engine, "main", B, gates={}, override="so it is")
     assert releases.verify(engine, head=head).faults == ()
     with engine.begin() as connection:
         connection.execute(delete(table))
     assert releases.verify(engine).faults  # the note of how many there were is still there
-    forged = releases.promote(engine, "main", C, gates=[], override="it always was")
+    forged = releases.promote(engine, "main", C, gates={}, override="it always was")
     assert (forged.number, releases.verify(engine).faults) == (1, ())
     assert "the chain is another one" in releases.verify(engine, head=head).faults[0]
 
@@ -213,7 +227,7 @@ def test_whatever_a_reason_holds_it_reads_as_it_was_sealed(engine: Engine) -> No
     @settings(max_examples=40)
     @given(st.dictionaries(texts, plain, max_size=4), texts)
     def holds(reason: dict[str, Any], author: str) -> None:
-        row = releases.decide(engine, "main", A, reason={**reason, "gate": "main"}, author=author[:32])
+        row = releases.record(engine, "main", A, reason={**reason, "gate": "main"}, author=author[:32])
         assert releases.history(engine)[row.number - 1] == row
         assert releases.seal(row) == row.hash
 
@@ -234,7 +248,7 @@ sys.stdin.readline()
 made = 0
 while made < times:
     try:
-        print(releases.promote(engine, "main", mine, gates=[], override="in turn").number, flush=True)
+        print(releases.promote(engine, "main", mine, gates={}, override="in turn").number, flush=True)
         made += 1
     except UserError:
         pass  # it is released already: the other one's turn

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from gatewheel.kernel.errors import ConfigError, did_you_mean
+from gatewheel.kernel.scripts import UNSPACED
 
-# Scripts written without spaces are cut into overlapping pairs of characters (the usual bigram analysis for CJK).
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 # The vowel signs of Indic scripts are no \w, yet a word without them is another word.
-_RUN = re.compile(rf"[{_UNSPACED}]+|(?:[^\W_{_UNSPACED}]|[\u0900-\u0963\u0966-\u0dff])+")
+_RUN = re.compile(rf"[{UNSPACED}]+|(?:[^\W_{UNSPACED}]|[\u0900-\u0963\u0966-\u0dff])+")
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 MAX_TERM = 64  # longer runs are base64 or hashes; nobody searches for the tail
 SOFT_HYPHEN = "\u00ad"  # stands inside a word where it may be broken
@@ -34,7 +33,8 @@ class Analyser:
         """The terms of a text in order, lower case, letters and digits only."""
         out: list[str] = []
         for run in _RUN.findall(_fold(text)):
-            if run[0] >= "\u0e00" and re.match(rf"[{_UNSPACED}]", run):
+            # a script without spaces is cut into overlapping pairs of signs, the usual analysis of Chinese and its like
+            if run[0] >= "\u0e00" and re.match(rf"[{UNSPACED}]", run):
                 out.extend(run[i : i + 2] for i in range(len(run) - 1)) if len(run) > 1 else out.append(run)
                 continue
             run = run[:MAX_TERM]

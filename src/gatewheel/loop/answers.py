@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Engine, Insert, and_, select
+from sqlalchemy import Engine, Insert, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gatewheel.embeddings.where import UNSTORABLE
@@ -33,6 +33,14 @@ def known(engine: Engine, variant: str) -> set[Key]:
     with engine.connect() as connection:
         rows = connection.execute(query)
         return {Key(variant=variant, corpus=corpus, case=case, repeat=repeat) for corpus, case, repeat in rows}
+
+
+def corpora(engine: Engine, variant: str) -> list[str]:
+    """The states of the documents in which a variant answered, the one of its newest answer first."""
+    query = select(answers.c.corpus).where(answers.c.variant == variant, answers.c.error == "")
+    with engine.connect() as connection:
+        found = connection.execute(query.group_by(answers.c.corpus).order_by(func.max(answers.c.created).desc()))
+        return list(found.scalars())
 
 
 def get(engine: Engine, key: Key) -> Answer | None:

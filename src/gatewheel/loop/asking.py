@@ -48,8 +48,9 @@ class Reply:
 def replies(engine: Engine, target: Target, jobs: Sequence[Job], *, look: Callable[[], None]) -> Generator[Reply]:
     """A reply for each job: those that are known in their order, then the others as they come.
 
-    `look` is called several times a second while one waits; what it raises ends the asking. Raises ModelError when an
-    endpoint answers nobody, ConfigError, MissingPart, and what the store raises. What was answered until then stays.
+    `look` is called after each that is known, and several times a second while one waits; what it raises ends the
+    asking. Raises ModelError when an endpoint answers nobody, ConfigError, MissingPart, and what the store raises. What
+    was answered until then stays.
     """
     alike: dict[Key, list[Job]] = {}  # cases may ask the same and expect something else
     for job in jobs:
@@ -58,6 +59,7 @@ def replies(engine: Engine, target: Target, jobs: Sequence[Job], *, look: Callab
     for key in (key for key in alike if key in known):
         found = answers.get(engine, key)
         yield from (Reply(job=job, answer=found, known=True) for job in alike[key])
+        look()  # a judge may have taken its time over them
     waiting = deque(group for key, group in alike.items() if key not in known)
     stopped = threading.Event()
     pool = ThreadPoolExecutor(target.parallel, thread_name_prefix="evaluate")
@@ -87,7 +89,7 @@ class _Asking:
 
 
 def _asked(engine: Engine, asking: _Asking, waiting: deque[list[Job]], look: Callable[[], None]) -> Iterator[Reply]:
-    patience = _Patience(max(PATIENCE, 2 * asking.target.parallel))
+    patience = Patience(max(PATIENCE, 2 * asking.target.parallel))
     running: dict[Future[Answer], list[Job]] = {}
     while waiting or running:
         while waiting and len(running) < 2 * asking.target.parallel:  # nobody is idle while answers are scored
@@ -105,11 +107,12 @@ def _asked(engine: Engine, asking: _Asking, waiting: deque[list[Job]], look: Cal
         look()
 
 
-class _Patience:
-    """Counts failures in a row that were not the question's fault."""
+class Patience:
+    """Counts failures in a row that were not the question's fault. `doing` is what was tried, as "answered"."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int = PATIENCE, *, doing: str = "answered") -> None:
         self._limit = limit
+        self._doing = doing
         self._failures = 0
 
     def heed(self, error: BaseException | None) -> None:
@@ -120,7 +123,7 @@ class _Patience:
         if self._failures >= self._limit:
             assert isinstance(error, ModelError)
             raise ModelError(
-                f"none of the last {self._failures} cases was answered: {error.what}",
+                f"none of the last {self._failures} cases was {self._doing}: {error.what}",
                 cure="what was answered stays; see to the endpoint, then run it again",
                 retryable=True,
             )

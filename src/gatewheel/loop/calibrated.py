@@ -19,13 +19,13 @@ def identity(parts: Parts, part: str, model: str) -> str:
     """
     if part == "checker":  # it may compare by vectors
         return digest([words(parts.config.table("checker", "main")), parts.encoder.id])
-    return digest(parts.scorers.recipe(parts.written, model))
+    return digest(parts.likelihood_shelf.recipe(parts.written, model))
 
 
 def refuse_others(parts: Parts, metric: str) -> None:
     """Raises ConfigError for a metric that was calibrated on the signals of another checker or model."""
     for part, before in resolve.made_with(parts.config, metric).items():
-        model = resolve.scorer_of(parts.config, metric)
+        model = resolve.likelihood_model(parts.config, metric)
         try:
             now = identity(parts, part, model)
         except MissingPart:  # then nothing is scored either; an earlier report can still be read

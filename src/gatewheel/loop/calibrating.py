@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -15,17 +15,25 @@ from gatewheel.data.lines import numbered, record_of
 from gatewheel.evals import calibration
 from gatewheel.evals.calibration import Calibration, Labelled, Told
 from gatewheel.evals.metrics import grounded
-from gatewheel.evals.people import Item
+from gatewheel.evals.signals import PARTS, SIGNALS
+from gatewheel.evals.statistics.intervals import Interval
 from gatewheel.kernel.config import checked
 from gatewheel.kernel.errors import UserError, did_you_mean
-from gatewheel.kernel.nouns import Answer, Case, Usage
-from gatewheel.loop import labelling
+from gatewheel.kernel.nouns import Answer, Case
+from gatewheel.kernel.numbers import numbers, plain
+from gatewheel.loop import golden, labelling
 from gatewheel.loop.calibrated import identity
 from gatewheel.loop.evaluate import put
+from gatewheel.loop.notebook import Notebook
+from gatewheel.loop.plain_answer import plain_answer
+from gatewheel.loop.progress import Notes, OnProgress
+from gatewheel.loop.recipes import digest
 from gatewheel.rag.sentences import sentence_spans
 
 if TYPE_CHECKING:
     from gatewheel.loop.compose import Parts
+
+Judged = tuple[Case, Answer, bool]
 
 
 class Line(BaseModel):
@@ -72,23 +80,24 @@ class Calibrated:
     skipped: int
 
 
-def calibrate(parts: Parts, wanted: Wanted, to: Path) -> Calibrated:
-    """Fit the signals, measure them, and write the calibration.
+def calibrate(
+    parts: Parts, wanted: Wanted, to: Path, *, run: str = "", on_progress: OnProgress | None = None
+) -> Calibrated:
+    """Fit the signals, measure them, and write the calibration. A `run` that was stopped reads no answer again.
 
     Raises UserError for too few labels, and when what the signals tell cannot be told from chance; nothing is written
     then.
     """
-    if unknown := [name for name in wanted.signals if name not in calibration.SIGNALS]:
-        cure = did_you_mean(unknown[0], calibration.SIGNALS)
+    if unknown := [name for name in wanted.signals if name not in SIGNALS]:
+        cure = did_you_mean(unknown[0], SIGNALS)
         raise UserError(f"'{unknown[0]}' is no signal of faithfulness", cure=cure)
     judged = list(_of_file(wanted.file) if wanted.file else _of_suite(parts, wanted))
-    scores = {name: grounded.signal(name, _parts(parts, wanted)).score for name in wanted.signals}
+    makers = _makers(parts, wanted)
+    signals = _signals(parts, wanted, judged, makers, Notebook(parts.config.state, run, "signals"), on_progress)
     rows, lengths = [], []
-    for case, answer, faithful in judged:
-        found = [score(case, answer) for score in scores.values()]
-        if all(isinstance(one, float) for one in found):
-            signals = tuple(one for one in found if isinstance(one, float))
-            rows.append(Labelled(signals=signals, faithful=faithful, cluster=case.cluster))
+    for (case, answer, faithful), found in zip(judged, signals, strict=True):
+        if found is not None:
+            rows.append(Labelled(signals=found, faithful=faithful, cluster=case.cluster))
             lengths.append(-float(len(answer.answer)))
     calibration.refuse_few(rows, wanted.signals)
     together = calibration.told(calibration.cross_validated(rows), rows, probabilities=True)
@@ -105,23 +114,76 @@ def calibrate(parts: Parts, wanted: Wanted, to: Path) -> Calibrated:
         faithful=sum(row.faithful for row in rows),
         auroc=round(together.auroc, 4),
         ece=round(together.ece, 4),
-        encoder=parts.encoder.id if "token-precision" in wanted.signals else "",
-        model=wanted.model if "evidence-gain" in wanted.signals else "",
-        likelihoods=identity(parts, "likelihoods", wanted.model) if "evidence-gain" in wanted.signals else "",
-        checker=identity(parts, "checker", "") if "faithfulness" in wanted.signals else "",
+        **makers,
     )
     calibration.write(to, made)
     return Calibrated(
         made=made,
         together=together,
-        alone={name: calibration.told([row.signals[at] for row in rows], rows) for at, name in enumerate(scores)},
+        alone={
+            name: calibration.told([row.signals[at] for row in rows], rows) for at, name in enumerate(wanted.signals)
+        },
         shortness=calibration.told(lengths, rows),
         skipped=len(judged) - len(rows),
     )
 
 
+def as_result(found: Calibrated) -> dict[str, Any]:
+    """What a run leaves as its result."""
+    said: dict[str, Any] = plain(asdict(found))
+    return said
+
+
+def of_result(result: Mapping[str, Any]) -> Calibrated:
+    """What a run came to."""
+    made = dict(result["made"])
+    made |= {key: tuple(made[key]) for key in ("signals", "weights")}
+    return Calibrated(
+        made=Calibration(**made),
+        together=_told(result["together"]),
+        alone={name: _told(one) for name, one in result["alone"].items()},
+        shortness=_told(result["shortness"]),
+        skipped=result["skipped"],
+    )
+
+
+def _told(said: Mapping[str, Any]) -> Told:
+    return Told(**numbers({**said, "interval": Interval(**numbers(said["interval"]))}))
+
+
+def _makers(parts: Parts, wanted: Wanted) -> dict[str, str]:
+    """What the signals are made by, as a calibration says it."""
+    return {
+        "encoder": parts.encoder.id if "token-precision" in wanted.signals else "",
+        "model": wanted.model if "evidence-gain" in wanted.signals else "",
+        "likelihoods": identity(parts, "likelihoods", wanted.model) if "evidence-gain" in wanted.signals else "",
+        "checker": identity(parts, "checker", "") if "faithfulness" in wanted.signals else "",
+    }
+
+
+def _signals(
+    parts: Parts,
+    wanted: Wanted,
+    judged: Sequence[Judged],
+    makers: Mapping[str, str],
+    kept: Notebook,
+    on_progress: OnProgress | None,
+) -> list[tuple[float, ...] | None]:
+    """The signals of each answer; None where one of them does not apply."""
+    scores = [grounded.signal(name, _parts(parts, wanted)).score for name in wanted.signals]
+    notes, made = Notes("calibrate", len(judged), on_progress), list[tuple[float, ...] | None]()
+    for case, answer, _ in judged:
+        key = digest([makers, wanted.signals, asdict(case), asdict(answer)])
+        if not (known := key in kept):
+            found = [score(case, answer) for score in scores]
+            kept.keep(key, found if all(isinstance(one, float) for one in found) else None)
+        made.append(tuple(kept[key]) if kept[key] is not None else None)
+        notes.take(known=known)
+    return made
+
+
 def _parts(parts: Parts, wanted: Wanted) -> dict[str, Any]:
-    asked = {part for name in wanted.signals for part in grounded.PARTS[name]}
+    asked = {part for name in wanted.signals for part in PARTS[name]}
     made: dict[str, Any] = {"sentences": sentence_spans}
     made |= {"encoder": parts.encoder} if "encoder" in asked else {}
     made |= {"checker": parts.checker("main")} if "checker" in asked else {}
@@ -129,9 +191,12 @@ def _parts(parts: Parts, wanted: Wanted) -> dict[str, Any]:
     return made
 
 
-def _of_suite(parts: Parts, wanted: Wanted) -> Iterator[tuple[Case, Answer, bool]]:
+def _of_suite(parts: Parts, wanted: Wanted) -> Iterator[Judged]:
     """Answers of the suite's reports that somebody graded by the criterion. Raises UserError when nobody did."""
-    known, grades = labelling.known(parts.engine, wanted.suite), _grades(parts, wanted)
+    known = labelling.known(parts.engine, wanted.suite)
+    grades = golden.labelled(parts.engine, wanted.suite, wanted.criterion)
+    if not grades:
+        raise _nobody(parts, wanted)
     cases = {put(case): case for case in suites.load(parts.config.root, wanted.suite).cases}
     for item, given in grades.items():
         answer = labelling.answer(parts.engine, item.case, item.a, repeat=item.repeat)
@@ -139,24 +204,17 @@ def _of_suite(parts: Parts, wanted: Wanted) -> Iterator[tuple[Case, Answer, bool
         case = cases.get(item.case) or (Case(id=asked.id, question=asked.question) if asked else None)
         if answer is not None and case is not None:
             cluster = case.cluster or f"case {item.case}"  # answers of several variants to one question hang together
-            yield replace(case, cluster=cluster), answer, mean(given) >= wanted.at_least
+            yield replace(case, cluster=cluster), answer, mean(given.values()) >= wanted.at_least
 
 
-def _grades(parts: Parts, wanted: Wanted) -> dict[Item, list[float]]:
-    found: dict[Item, list[float]] = {}
-    criteria: set[str] = set()
-    for label in labelling.labels(parts.engine, wanted.suite):
-        criteria |= label.scores.keys()
-        if wanted.criterion in label.scores:
-            found.setdefault(label.item, []).append(label.scores[wanted.criterion])
-    if not found:
-        what = f"nobody graded answers of the suite '{wanted.suite}' by '{wanted.criterion}'"
-        cure = did_you_mean(wanted.criterion, criteria) if criteria else ""
-        raise UserError(what, cure=cure or f"gatewheel evals label {wanted.suite} --rubric {wanted.criterion}=1-4 …")
-    return found
+def _nobody(parts: Parts, wanted: Wanted) -> UserError:
+    criteria = {name for label in labelling.labels(parts.engine, wanted.suite) for name in label.scores}
+    what = f"nobody graded answers of the suite '{wanted.suite}' by '{wanted.criterion}'"
+    cure = did_you_mean(wanted.criterion, criteria) if criteria else ""
+    return UserError(what, cure=cure or f"gatewheel evals label {wanted.suite} --rubric {wanted.criterion}=1-4 …")
 
 
-def _of_file(path: Path) -> Iterator[tuple[Case, Answer, bool]]:
+def _of_file(path: Path) -> Iterator[Judged]:
     """Answers of a file, those about one context in one cluster. Raises UserError with the line that is at fault."""
     for number, text in numbered(path):
         try:
@@ -164,18 +222,4 @@ def _of_file(path: Path) -> Iterator[tuple[Case, Answer, bool]]:
         except UserError as error:
             raise UserError(f"{path.name}, line {number}: {error.what}", cure=error.cure) from None
         case = Case(id=str(number), question=line.question, context=line.context, cluster=line.cluster)
-        yield suites.clustered(case), _said(line.answer), line.faithful
-
-
-def _said(text: str) -> Answer:
-    return Answer(
-        answer=text,
-        abstained=False,
-        citations=(),
-        passages=(),
-        sentences=(),
-        usage=Usage(),
-        seconds=0.0,
-        variant="",
-        trace=None,
-    )
+        yield suites.clustered(case), plain_answer(line.answer), line.faithful

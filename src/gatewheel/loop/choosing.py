@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gatewheel.data import suites
-from gatewheel.kernel.errors import GatewheelError, UserError, did_you_mean
+from gatewheel.kernel.errors import UserError, did_you_mean
+from gatewheel.kernel.numbers import finite
 from gatewheel.loop import comparing, probation, reports, showing, usages, variants
 from gatewheel.loop.candidates import Candidate, Choice, Cost, Speed, Waiting
 from gatewheel.loop.evaluate import metrics_of, scored_by
-from gatewheel.loop.footing import FREE, Footing, Models
+from gatewheel.loop.footing import Footing, Models, today
 from gatewheel.loop.fronts import Pairs
-from gatewheel.loop.recipes import digest
+from gatewheel.loop.prices import FREE
 from gatewheel.loop.reports import Kept
 from gatewheel.loop.serving import as_served
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from gatewheel.data.suites import Suite
     from gatewheel.kernel.ports import Metric
     from gatewheel.loop.compose import Parts
+    from gatewheel.loop.evaluated import Head
 
 LOOK_BACK = 100  # reports among which the variants are sought
 MOST = 24  # candidates: each pair of them is compared
@@ -46,6 +48,11 @@ class _Found:
     speed: Speed | None
     footing: Footing | None
     price: float | None
+
+    @property
+    def id(self) -> str:
+        """By which it is told from others; two may go by one name."""
+        return self.kept.report.id
 
     @property
     def idle(self) -> bool:
@@ -71,7 +78,7 @@ def choice(
         name = metric or next((one for one in names if one not in judges), names[0])
         by = metrics_of(served, [name])[name]
         models = Models(served, suite=suite, measure=measure)
-        found = _ranked([_found(served, one, name, by, models) for one in _named(served, kept, models)], by)
+        found = _ranked([_found(served, one, name, by, models) for one in _named(served, kept, here)], by)
         made = _candidates(found, name, by, cost, margin)
         return Choice(
             suite=suite,
@@ -79,7 +86,7 @@ def choice(
             metrics=names,
             metric=name,
             better=by.better,
-            bounds=(_finite(by.bounds[0]), _finite(by.bounds[1])),
+            bounds=(finite(by.bounds[0]), finite(by.bounds[1])),
             cost=cost,
             margin=margin,
             level=LEVEL,
@@ -96,49 +103,36 @@ def _state(parts: Parts, name: str) -> tuple[Suite | None, str]:
         suite = suites.load(parts.config.root, name)
         return suite, scored_by(parts, suite)
     except UserError:
-        newest = reports.recent(parts.engine, limit=1, suite=name)
+        newest = reports.heads(parts.engine, limit=1, suite=name)
         if not newest:
             raise
-        return None, newest[0].report.suite_id
+        return None, newest[0].suite_id
 
 
 def _newest(parts: Parts, suite: str, suite_id: str) -> tuple[list[Kept], list[str]]:
     """Of each variant the newest of the reports with the most cases, and what to say about those left out."""
-    every = reports.recent(parts.engine, limit=LOOK_BACK, suite=suite, suite_id=suite_id)
-    best: dict[str, Kept] = {}
-    for one in every:
-        before = best.setdefault(one.report.variant, one)
-        if len(one.cases) > len(before.cases):
-            best[one.report.variant] = one
-    kept, notes = sorted(best.values(), key=lambda one: -one.report.created), []
-    if not kept and (older := reports.recent(parts.engine, limit=1, suite=suite)):
+    best: dict[str, Head] = {}
+    for one in reports.heads(parts.engine, limit=LOOK_BACK, suite=suite, suite_id=suite_id):
+        before = best.setdefault(one.variant, one)
+        if one.cases > before.cases:
+            best[one.variant] = one
+    kept, notes = sorted(best.values(), key=lambda one: -one.created), []
+    if not kept and (older := reports.heads(parts.engine, limit=1, suite=suite)):
         notes.append(f"all reports are of an earlier state of the suite, the newest of {older[0].target}")
     if len(kept) > MOST:
         notes.append(f"{len(kept) - MOST} variants with older reports are left out")
-    return kept[:MOST], notes
+    return [reports.get(parts.engine, one.id) for one in kept[:MOST]], notes
 
 
-def _named(parts: Parts, kept: Sequence[Kept], models: Models) -> list[tuple[Kept, str, bool]]:
-    """Each report with a name of its own, and whether the file makes its variant today."""
+def _named(parts: Parts, kept: Sequence[Kept], suite: Suite | None) -> list[tuple[Kept, str, bool]]:
+    """Each report with a name to show, and whether the file and the suite make its variant today."""
     made = []
-    targets = [one.target for one in kept]
+    every = [one.target for one in kept]
     for one in kept:
-        current = _is_current(parts, one, models)
-        alone = current or targets.count(one.target) == 1
+        current = today(parts, one.target, suite) == one.report.variant
+        alone = current or every.count(one.target) == 1
         made.append((one, one.target if alone else f"{one.target} {one.report.variant[:8]}", current))
     return made
-
-
-def _is_current(parts: Parts, kept: Kept, models: Models) -> bool:
-    kind, _, name = kept.target.partition(" ")
-    if kind not in ("app", "model") or name not in parts.config.names(kind):
-        return False
-    try:
-        if kind == "app":
-            return parts.variant(name).id == kept.report.variant
-        return digest(models.recipe(parts.config.table("model", name))) == digest(_recipe(parts, kept).get("model"))
-    except GatewheelError:
-        return False
 
 
 def _recipe(parts: Parts, kept: Kept) -> Mapping[str, Any]:
@@ -174,26 +168,26 @@ def _ranked(found: Sequence[_Found], by: Metric) -> list[_Found]:
 
 
 def _candidates(found: Sequence[_Found], metric: str, by: Metric, cost: Cost, margin: float) -> list[Candidate]:
-    costs = {one.name: value for one in found if one.figure.n and (value := _cost(one, cost)) is not None}
+    costs = {one.id: value for one in found if one.figure.n and (value := _cost(one, cost)) is not None}
     pairs = Pairs(
-        reports={one.name: one.kept.report for one in found},
+        reports={one.id: one.kept.report for one in found},
         metric=metric,
         by=by,
         costs=costs,
-        timed={one.name: usages.seconds_by_case(one.took) for one in found} if cost == "seconds" else {},
+        timed={one.id: usages.seconds_by_case(one.took) for one in found} if cost == "seconds" else {},
         margin=margin,
         level=LEVEL,
     )
-    numbers = {one.name: at for at, one in enumerate(found, 1)}
-    rest = [one.name for one in found[1:] if one.figure.n]
-    gaps = pairs.gaps(found[0].name, rest, 1) if rest else {}
+    numbers = {one.id: at for at, one in enumerate(found, 1)}
+    rest = [one.id for one in found[1:] if one.figure.n]
+    gaps = pairs.gaps(found[0].id, rest, 1) if rest else {}
     made = []
     for one in found:
-        placed = one.name in costs and not pairs.raw
-        beaten = [numbers[name] for name in pairs.beaten_by(one.name)] if placed else []
+        placed = one.id in costs and not pairs.raw
+        beaten = [numbers[other] for other in pairs.beaten_by(one.id)] if placed else []
         made.append(
-            _candidate(one, numbers[one.name])
-            | {"gap": gaps.get(one.name), "front": not beaten if placed else None, "beaten_by": beaten}
+            _candidate(one, numbers[one.id])
+            | {"gap": gaps.get(one.id), "front": not beaten if placed else None, "beaten_by": beaten}
         )
     return [Candidate(**one) for one in made]
 
@@ -293,7 +287,3 @@ def _notes(found: Sequence[_Found]) -> list[str]:
     if len(found) > 1:
         made.append("the best of several on a suite looks better than it is: keep another suite for the last word")
     return made
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

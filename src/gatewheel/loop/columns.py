@@ -57,10 +57,10 @@ def cases_with(report: Report, metric: str, *, tag: str = "") -> set[str]:
     return {case for case, share in _shares(report, metric, tag).items() if share}
 
 
-def dropped(incumbent: Report, candidate: Report, metric: str, *, tag: str = "") -> int:
-    """How many of the candidate's cases have no value of it, or of fewer repeats, though one of the incumbent."""
-    before, after = _shares(incumbent, metric, tag), _shares(candidate, metric, tag)
-    return sum(after[case] < before.get(case, 0.0) for case in after)
+def dropped(before: Report, after: Report, metric: str, *, tag: str = "") -> set[str]:
+    """The cases of `after` that have no value of it, or of fewer repeats, though one of `before`."""
+    had, has = _shares(before, metric, tag), _shares(after, metric, tag)
+    return {case for case, share in has.items() if share < had.get(case, 0.0)}
 
 
 def is_binary(metric: Metric, *columns: Column) -> bool:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gatewheel.evals.judge import Judge
+from gatewheel.evals.statistics.conclusion import Conclusion
+from gatewheel.evals.statistics.folding import OwnInterval
 from gatewheel.evals.statistics.intervals import Interval, interval
 from gatewheel.evals.statistics.pairs import Paired, compare, holm
 from gatewheel.evals.statistics.power import cases_needed
-from gatewheel.evals.statistics.verdict import Verdict
 from gatewheel.kernel.errors import UserError, did_you_mean
 from gatewheel.kernel.nouns import Report
 from gatewheel.kernel.ports import Metric
@@ -47,7 +48,7 @@ class Row:
     slice: str
     paired: Paired
     p: float
-    verdict: Verdict
+    conclusion: Conclusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,10 @@ def figure(name: str, metric: Metric, found: Column, level: float) -> Figure:
     n = len(set(found.cases))
     value = metric.figure(found.rows) if n else math.nan
     bounds = (float(metric.bounds[0]), float(metric.bounds[1]))
-    sure = interval(found.rows, metric.figure, clusters=found.clusters, bounds=bounds, level=level)
+    if isinstance(metric, OwnInterval):
+        sure = metric.interval(found.rows, clusters=found.clusters, level=level)
+    else:
+        sure = interval(found.rows, metric.figure, clusters=found.clusters, bounds=bounds, level=level)
     return Figure(name, metric.better, value, sure, n, RAW if isinstance(metric, Judge) else "")
 
 
@@ -149,8 +153,8 @@ def _rows(a: Report, b: Report, metrics: Metrics, tag: str, *, margin: float, le
             level=level,
         )
         before, after = figure(name, metric, left, level), figure(name, metric, right, level)
-        verdict = Verdict("inconclusive") if after.judged == RAW else paired.verdict
-        found.append(Row(before, after, tag, paired, paired.p, verdict))
+        conclusion = Conclusion("inconclusive") if after.judged == RAW else paired.conclusion
+        found.append(Row(before, after, tag, paired, paired.p, conclusion))
     return found
 
 
@@ -164,10 +168,10 @@ def _adjusted(rows: Sequence[Row], level: float) -> tuple[Row, ...]:
     """Rows with Holm's p. What was better or worse by itself, but not among so many looks, is inconclusive."""
     made = []
     for row, p in zip(rows, holm([row.paired.p for row in rows]), strict=True):
-        verdict = row.verdict
-        if verdict.word in ("better", "worse") and p > 1 - level:
-            verdict = Verdict("inconclusive", _more(row.paired, level=1 - (1 - level) / len(rows)))
-        made.append(replace(row, p=p, verdict=verdict))
+        conclusion = row.conclusion
+        if conclusion.word in ("better", "worse") and p > 1 - level:
+            conclusion = Conclusion("inconclusive", _more(row.paired, level=1 - (1 - level) / len(rows)))
+        made.append(replace(row, p=p, conclusion=conclusion))
     return tuple(made)
 
 

@@ -16,8 +16,8 @@ from gatewheel.kernel.config import Config, Table, validate
 from gatewheel.kernel.errors import PromptError, did_you_mean
 from gatewheel.kernel.nouns import Variant
 from gatewheel.loop import recipes
+from gatewheel.loop.likelihood_shelf import LazyLikelihoods, LikelihoodShelf
 from gatewheel.loop.recipes import READING, WORDLESS, digest, words
-from gatewheel.loop.scorers import Scorer, Scorers
 from gatewheel.loop.shelf import Shelf
 from gatewheel.ops.spans import Exporter
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gatewheel.embeddings.store import PassageStore
     from gatewheel.kernel.ports import Checker, Chunker, Encoder, Index, Model, Reader, Retriever
     from gatewheel.kernel.store.objects import Objects
+    from gatewheel.loop.paying import Payer
     from gatewheel.prompts.template import Prompt
     from gatewheel.rag.answer import App
 
@@ -45,13 +46,15 @@ class Parts:
         say: Callable[[str], None] | None = None,
         lender: Parts | None = None,
         written: Config | None = None,
+        payer: Payer | None = None,
     ) -> None:
         self.config = config
         self.written = written or config  # as the file says it, where `config` was made of that for serving
         self.say = say or (lambda _: None)
+        self.payer: Payer | None = payer or (lender.payer if lender else None)
         self._lender = lender
         self.shelf: Shelf = lender.shelf if lender else Shelf(self.say)
-        self.scorers: Scorers = lender.scorers if lender else Scorers(self.say)
+        self.likelihood_shelf: LikelihoodShelf = lender.likelihood_shelf if lender else LikelihoodShelf(self.say)
         self._apps: dict[str, App] = {}
         self._checkers: dict[str, Checker] = {}
         self._prompts: dict[str, Prompt] = {}
@@ -184,11 +187,12 @@ class Parts:
 
     def model(self, name: str) -> Model:
         """`[model.<name>]`, loaded once."""
-        return self.shelf.get(self.config, name)
+        found = self.shelf.get(self.config, name)
+        return self.payer.paying(found) if self.payer else found
 
-    def likelihoods(self, name: str) -> Scorer:
+    def likelihoods(self, name: str) -> LazyLikelihoods:
         """What says how probable texts are to `[model.<name>]`, loaded when it is first asked."""
-        return self.scorers.get(self.written, name)
+        return self.likelihood_shelf.get(self.written, name)
 
     def prompt(self, name: str) -> Prompt:
         """prompts/<name>.md"""
@@ -264,7 +268,7 @@ class Parts:
             return self
         raw = dict(self.config.raw)  # as the file says it: what is written out may hide what is secret
         raw[kind] = {**raw.get(kind, {}), name: {**raw.get(kind, {}).get(name, {}), **changes}}
-        return Parts(validate(raw, self.config.path), say=self.say)
+        return Parts(validate(raw, self.config.path), say=self.say, payer=self.payer)
 
     def close(self) -> None:
         """Let go of models and connections, other than those that are lent."""
@@ -273,7 +277,7 @@ class Parts:
             return
         self.exporter.close()
         self.shelf.close()
-        self.scorers.close()
+        self.likelihood_shelf.close()
         if "engine" in self.__dict__:
             self.engine.dispose()
 

@@ -24,8 +24,9 @@ from gatewheel.kernel.ports import Metric
 from gatewheel.loop import golden, probation, reports
 from gatewheel.loop.columns import aligned, column
 from gatewheel.loop.recipes import digest
+from gatewheel.loop.weighing import more
 from gatewheel.ops import gate
-from gatewheel.ops.gate import Figure, Finding, Measured, Outcome, Settings
+from gatewheel.ops.gate import Figure, Finding, Measurements, Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -40,11 +41,18 @@ Both = tuple[Report, Report | None]
 
 
 def corrected(
-    parts: Parts, settings: Settings, measured: Measured, metrics: Mapping[str, Metric], both: Both, *, complete: bool
-) -> Measured:
-    """What a gate knows of a candidate, with the figures of judges corrected, and withheld where they may not count.
+    parts: Parts,
+    settings: Settings,
+    measured: Measurements,
+    metrics: Mapping[str, Metric],
+    both: Both,
+    *,
+    complete: bool,
+) -> Measurements:
+    """What a gate knows of a candidate, with the figures of judges corrected, and withheld where grades are missing.
 
-    `both` are the reports of candidate and incumbent. Nothing of a judge is shown before all cases are asked.
+    `both` are the reports of candidate and incumbent. Nothing of a judge is shown before all cases are asked. That the
+    judges are admitted is known by then (besides.py).
     """
     for name in settings.metrics:
         if isinstance(judge := metrics.get(name), Judge):
@@ -67,7 +75,7 @@ def grades(engine: Engine, report: Report, by: Corrector) -> Grades:
 def rests(parts: Parts, settings: Settings, variants: Iterable[str]) -> dict[str, dict[str, str]]:
     """What a decision on these variants rests on where judges count: for each its measurement and people's grades."""
     whose, made = frozenset(variants), {}
-    for name in _judges(parts, settings):
+    for name in judges(parts, settings):
         record = probation.newest(parts.engine, name)
         criterion = probation.settings_of(parts.config, name).criterion or name
         given = golden.labelled(parts.engine, settings.suite, criterion)
@@ -78,14 +86,6 @@ def rests(parts: Parts, settings: Settings, variants: Iterable[str]) -> dict[str
         ]
         made[name] = digest([record.id if record else "", sorted(mine)])
     return {"judges": made} if made else {}
-
-
-def refuse_unfit(parts: Parts, settings: Settings) -> None:
-    """Raises UserError for a judge by which a gate decides and that is not admitted now."""
-    for name in _judges(parts, settings):
-        if (standing := probation.standing(parts, name)).state != "admitted":
-            what = f"{name} does not count: {standing.text}"
-            raise UserError(what, cure="measure it, and run `gatewheel gate` again")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,27 +119,24 @@ class Corrector:
         return found, (_level(first, judged[0], has, found.weight), _level(second, judged[1], has, found.weight))
 
 
-def _judges(parts: Parts, settings: Settings) -> list[str]:
+def judges(parts: Parts, settings: Settings) -> list[str]:
+    """The judges that a gate counts."""
     return sorted({*settings.metrics} & {*probation.names(parts.config)})
 
 
 def _one(
-    parts: Parts, settings: Settings, measured: Measured, by: Corrector, both: Both, *, complete: bool
-) -> Measured:
-    name = by.name
-    standing = probation.standing(parts, name)
-    if standing.state != "admitted":
-        return _withheld(measured, name, "reject", f"{name} does not count: {standing.text}.")
-    candidate, incumbent = both
+    parts: Parts, settings: Settings, measured: Measurements, by: Corrector, both: Both, *, complete: bool
+) -> Measurements:
+    name, (candidate, incumbent) = by.name, both
     try:
         mine = grades(parts.engine, candidate, by)
         theirs = grades(parts.engine, incumbent, by) if incumbent else mine
     except UserError as error:
-        return _withheld(measured, name, "inconclusive", f"{name} does not count: {error.what}.")
+        return _withheld(measured, name, f"{name} does not count: {error.what}.")
     compares = incumbent is not None and bool({name} & {*settings.better, *settings.not_worse, *settings.slices})
-    graded = set(mine) & set(theirs) if compares else set(mine)
-    if len(graded & {row.case for row in candidate.rows}) < RARE:
-        return _withheld(measured, name, "inconclusive", _ask(by, both, len(graded), compares=compares))
+    graded = set(mine) & (set(theirs) if compares else set(mine)) & {row.case for row in candidate.rows}
+    if len(graded) < RARE:
+        return _withheld(measured, name, _ask(by, both, len(graded), compares=compares))
     powered = by.figure(candidate, mine)
     figures = {**measured.figures, name: _figure(measured.figures[name], powered)} if name in measured.figures else {}
     findings = measured.findings
@@ -163,7 +160,7 @@ def _finding(
     shown = gate.shown(demand, low, high) if complete and powered.labelled >= 2 else None
     if not complete or high - low >= 2 * (judge.bounds[1] - judge.bounds[0]):
         low, high = -math.inf, math.inf
-    return replace(
+    made = replace(
         found,
         candidate=after if powered.labelled else found.candidate,
         incumbent=before if powered.labelled else found.incumbent,
@@ -171,8 +168,11 @@ def _finding(
         low=low,
         high=high,
         shown=None if shown and found.dropped else shown,
+        unit="grades",
+        there=None,  # nobody graded these, and raw it does not count
         note=f", {note(powered)}",
     )
+    return replace(made, more=more(made, alpha=(1 - by.level) / 2, n=powered.labelled))
 
 
 def _figure(raw: Figure, powered: Powered) -> Figure:
@@ -186,8 +186,8 @@ def note(powered: Powered) -> str:
     return f"{counts}, the judge counts {powered.weight:.2f}" if powered.weight else f"{counts}, the judge adds nothing"
 
 
-def _withheld(measured: Measured, name: str, outcome: Outcome, text: str) -> Measured:
-    return replace(measured, withheld={**measured.withheld, name: (outcome, text)})
+def _withheld(measured: Measurements, name: str, text: str) -> Measurements:
+    return replace(measured, withheld={**measured.withheld, name: ("inconclusive", text)})
 
 
 def _ask(by: Corrector, both: Both, graded: int, *, compares: bool) -> str:

@@ -21,12 +21,14 @@ from gatewheel.loop import reports
 from gatewheel.loop.answers import Key
 from gatewheel.loop.asking import Job, Reply
 from gatewheel.loop.columns import aligned, column
+from gatewheel.loop.evaluate import chosen
 from gatewheel.loop.scoring import Scorer
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 LOOK_BACK = 10  # reports among which two of different variants are sought
+SAMPLE = 200  # cases that tell to how many a metric applies, to 3 or 4 in 100
 NEVER = Key(variant="", corpus="", case="")
 
 
@@ -56,18 +58,31 @@ class _Spread:
 def detectable(
     engine: Engine, suite_id: str, cases: Sequence[Case], metrics: Mapping[str, Metric], *, level: float = 0.95
 ) -> list[Detectable]:
-    """For each metric what these cases can show, by earlier reports of the suite where there are any."""
-    earlier = [kept.report for kept in reports.recent(engine, limit=LOOK_BACK, suite_id=suite_id)]
+    """For each metric what these cases can show, by earlier reports of the suite where there are any.
+
+    To how many cases it applies is estimated from some of them where there are many: a metric may run a program.
+    """
+    earlier = _earlier(engine, suite_id)
     found = []
+    some = chosen(cases, SAMPLE)
     with Scorer(metrics) as scorer:
-        rows = [scorer.score(Reply(job=Job(case=case, repeat=0, key=NEVER), answer=None)) for case in cases]
+        rows = [scorer.score(Reply(job=Job(case=case, repeat=0, key=NEVER), answer=None)) for case in some]
     for name, metric in metrics.items():
         # what the metric says of no answer tells whether it applies, but for those that have no worst
-        where = [case for case, row in zip(cases, rows, strict=True) if row.values[name] is not None] or cases
+        where = [case for case, row in zip(some, rows, strict=True) if row.values[name] is not None] or some
         single = all(len(row.values[name] or (0.0,)) == 1 for row in rows)
-        spread = _spread(name, metric, where, earlier, single=single)
-        found.append(_told(name, metric, len(where), spread, level))
+        every = where if len(some) == len(cases) else cases  # of which the clusters are, of some they look smaller
+        spread = _spread(name, metric, every, earlier, single=single)
+        applies = round(len(cases) * len(where) / len(some)) if some else 0
+        found.append(_told(name, metric, applies, spread, level))
     return found
+
+
+def _earlier(engine: Engine, suite_id: str) -> list[Report]:
+    """The newest report of a state of a suite, and the newest one of another variant."""
+    known = reports.heads(engine, limit=LOOK_BACK, suite_id=suite_id)
+    other = [one for one in known if one.variant != known[0].variant]
+    return [reports.get(engine, one.id).report for one in (*known[:1], *other[:1])]
 
 
 def _told(name: str, metric: Metric, cases: int, spread: _Spread | None, level: float) -> Detectable:

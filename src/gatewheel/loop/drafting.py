@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +21,8 @@ from gatewheel.kernel.nouns import Case, Message, Span
 from gatewheel.kernel.ports import Decoding
 from gatewheel.kernel.store import schema
 from gatewheel.loop.compose import Parts
+from gatewheel.loop.notebook import Notebook
+from gatewheel.loop.progress import Notes, OnProgress
 from gatewheel.rag.sentences import sentence_spans
 
 FOUND_AMONG = 3  # best hits among which the passage has to be
@@ -68,45 +69,44 @@ class Wanted:
     seed: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """Drafts so far of those `wanted`, after so many passages `looked` at; `left` is in seconds, None at first."""
-
-    made: int
-    wanted: int
-    looked: int
-    of: int
-    left: float | None
-
-
 def draft(
     parts: Parts,
     wanted: Wanted,
     *,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    run: str = "",
+    on_progress: OnProgress | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> list[Case]:
     """Up to so many new drafts, each written to the suite's file as it is made; no passage is drafted from twice.
 
+    A `run` that was stopped goes on: what it drafted counts, and where nothing came of it it does not look again.
+
     Raises ProjectError when no passage is left or there are no documents, Cancelled (what was drafted stays),
     ConfigError, ModelError.
     """
-    done = drafts.passages(parts.config.root, wanted.suite)
-    sources = [source for source in _sources(parts, wanted.seed) if source.passage not in done]
-    if not sources:
+    root, in_vain = parts.config.root, Notebook(parts.config.state, run, "passages")
+    made = [case for case in drafts.read(root, wanted.suite) if run and case.meta.get("run") == run]
+    done = drafts.passages(root, wanted.suite)
+    sources = [one for one in _sources(parts, wanted.seed) if one.passage not in done and one.passage not in in_vain]
+    if not sources and not made:
         raise ProjectError("every passage was drafted from, or there is none", cure="run `gatewheel ingest`")
-    made: list[Case] = []
-    began = time.monotonic()
-    for looked, source in enumerate(sources):
-        left = (time.monotonic() - began) / len(made) * (wanted.count - len(made)) if made else None
-        on_progress(Progress(made=len(made), wanted=wanted.count, looked=looked, of=len(sources), left=left))
-        if len(made) == wanted.count:
+    notes = Notes("drafting", wanted.count, on_progress)
+    for _ in made:
+        notes.take(known=True)
+    for looked, source in enumerate(sources, 1):
+        if len(made) >= wanted.count:
             break
+        notes.tell(f"drafting, passage {looked} of {len(sources)}")
         if cancelled():
             raise Cancelled(f"stopped; {len(made)} drafts stay, and the same command goes on from there")
         case = _from(parts, source, wanted)
-        if case is not None and drafts.add(parts.config.root, wanted.suite, case):
+        if case and run:
+            case = replace(case, meta={**case.meta, "run": run})
+        if case and drafts.add(root, wanted.suite, case):
             made.append(case)
+            notes.take()
+        else:
+            in_vain.keep(source.passage)
     return made
 
 

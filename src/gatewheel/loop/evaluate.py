@@ -18,16 +18,17 @@ from gatewheel.evals import resolve
 from gatewheel.kernel.errors import Cancelled, ConfigError
 from gatewheel.kernel.nouns import Case, Report, Scored
 from gatewheel.kernel.ports import Metric
-from gatewheel.loop import calibrated, likelihoods, reports, targets
+from gatewheel.loop import calibrated, likelihoods, prices, reports, targets
 from gatewheel.loop.answers import Key
-from gatewheel.loop.asking import Job, Reply, replies
+from gatewheel.loop.asking import Job, replies
 from gatewheel.loop.compose import Parts
+from gatewheel.loop.progress import NOBODY, Notes, OnProgress, Watching
 from gatewheel.loop.recipes import digest, words
 from gatewheel.loop.reports import Asked, Kept
 from gatewheel.loop.scoring import Scorer, check_repeats, together
 from gatewheel.loop.serving import as_served, shared
 from gatewheel.loop.targets import Target
-from gatewheel.loop.verdicts import Memory
+from gatewheel.loop.verdicts import ProjectVerdicts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,25 +46,13 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """Where an evaluation stands. `known` of those done were answered before; `rate` is answers a second of the rest.
+class Yardstick:
+    """What scores answers: metrics by name, and a suite as it was read once, whatever its files say meanwhile.
 
-    `left` is in seconds, None until something was answered.
+    Only reports of one `id` were scored by the same, on the same cases.
     """
 
-    target: str
-    done: int
-    total: int
-    known: int
-    errors: int
-    rate: float
-    left: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Yardstick:
-    """What scores answers: metrics by name. Only reports of one `id` were scored by the same, on the same cases."""
-
+    suite: Suite
     metrics: Mapping[str, Metric]
     id: str
 
@@ -73,7 +62,7 @@ def evaluate(
     wanted: Wanted,
     *,
     metrics: Yardstick | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     run: str = "",
 ) -> Report:
@@ -83,28 +72,37 @@ def evaluate(
     suite that cannot be read, or whose cases are in the other split; what would fail every case; Cancelled. `metrics`
     are those of the suite as another configuration builds them, so that no candidate is judged by its own checker.
     """
-    suite = suites.load(parts.config.root, wanted.suite)
-    cases = chosen(suite.cases, wanted.limit)
+    watching = Watching(on_progress=on_progress, cancelled=cancelled, run=run)
     with as_served(parts) as served:
-        metrics = metrics or yardstick(served, suite)
-        target = _target(served, wanted, suite, cases)
-        times = (wanted.repeat or suite.repeat) if target.sampled else 1
-        check_repeats(metrics.metrics, target, times)
-        # for ever, so only once there is somebody to ask
-        sides.enter(parts.config.root, parts.engine, suite.cases, suite.split, tell=parts.say)
-        jobs = _jobs(target, cases, times)
-        notes = _Notes(target, len(jobs), on_progress)
+        metrics = metrics or yardstick(served, suites.load(parts.config.root, wanted.suite))
+        target = _target(served, wanted, metrics.suite, chosen(metrics.suite.cases, wanted.limit))
+        return scored_of(served, target, wanted, metrics=metrics, watching=watching)
 
-        def look() -> None:
-            notes.tell()
-            if cancelled():
-                raise Cancelled("stopped; what was answered stays, and the same evaluation goes on from there")
 
-        scored: dict[tuple[str, int], Scored] = {}
-        with Scorer(metrics.metrics) as scorer, closing(replies(parts.engine, target, jobs, look=look)) as stream:
-            for reply in stream:
-                scored[reply.job.case.id, reply.job.repeat] = scorer.score(reply)
-                notes.take(reply)
+def scored_of(
+    parts: Parts, target: Target, wanted: Wanted, *, metrics: Yardstick, watching: Watching = NOBODY
+) -> Report:
+    """The report of a target, which is asked what it has not answered yet; as `evaluate`, whose `wanted` it is."""
+    suite = metrics.suite
+    times = (wanted.repeat or suite.repeat) if target.sampled else 1
+    check_repeats(metrics.metrics, target, times)
+    # for ever, so only once there is somebody to ask
+    sides.enter(parts.config.root, parts.engine, suite.cases, suite.split, tell=parts.say)
+    jobs = jobs_of(target, chosen(suite.cases, wanted.limit), times)
+    notes = Notes(target.name, len(jobs), watching.on_progress)
+
+    def look() -> None:
+        notes.tell()
+        if watching.cancelled():
+            raise Cancelled("stopped; what was answered stays, and the same evaluation goes on from there")
+        if parts.payer:
+            parts.payer.refuse_spent()
+
+    scored: dict[tuple[str, int], Scored] = {}
+    with Scorer(metrics.metrics) as scorer, closing(replies(parts.engine, target, jobs, look=look)) as stream:
+        for reply in stream:
+            scored[reply.job.case.id, reply.job.repeat] = scorer.score(reply)
+            notes.take(known=reply.known, failed=bool(reply.error))
     report = Report(
         id="",
         created=time.time(),
@@ -116,7 +114,7 @@ def evaluate(
     )
     report = replace(report, id=reports.identity(report))
     asked = {job.case.id: _asked(job) for job in jobs}
-    return reports.keep(parts.engine, Kept(report=report, target=target.name, run=run, cases=asked)).report
+    return reports.keep(parts.engine, Kept(report=report, target=target.name, run=watching.run, cases=asked)).report
 
 
 def chosen(cases: Sequence[Case], limit: int) -> list[Case]:
@@ -137,7 +135,8 @@ def metrics_of(parts: Parts, names: Iterable[str]) -> dict[str, Metric]:
         "checker": lambda: parts.checker("main"),
         "sentences": lambda: sentence_spans,
         "models": lambda: parts.model,
-        "verdicts": lambda: Memory(parts),
+        "verdicts": lambda: ProjectVerdicts(parts),
+        "prices": lambda: prices.PriceList(parts),
     }
     wanted = resolve.needs(parts.config, names)
     at_hand = {part: make() for part, make in made.items() if part in wanted}
@@ -148,13 +147,13 @@ def metrics_of(parts: Parts, names: Iterable[str]) -> dict[str, Metric]:
 
 def _by_name(parts: Parts, name: str, at_hand: Mapping[str, Any]) -> dict[str, Any]:
     """The parts for one metric: its likelihoods are of the model that its settings name, loaded when it asks."""
-    scorer = resolve.scorer_of(parts.config, name)
-    return {**at_hand, "likelihoods": parts.likelihoods(scorer)} if scorer else {**at_hand}
+    model = resolve.likelihood_model(parts.config, name)
+    return {**at_hand, "likelihoods": parts.likelihoods(model)} if model else {**at_hand}
 
 
 def yardstick(parts: Parts, suite: Suite) -> Yardstick:
     """The metrics of a suite by the settings of this project. Raises ConfigError for one nobody knows."""
-    return Yardstick(metrics=metrics_of(parts, suite.metrics), id=scored_by(parts, suite))
+    return Yardstick(suite=suite, metrics=metrics_of(parts, suite.metrics), id=scored_by(parts, suite))
 
 
 def scored_by(parts: Parts, suite: Suite) -> str:
@@ -166,11 +165,13 @@ def scored_by(parts: Parts, suite: Suite) -> str:
         judges["checker"] = words(parts.config.table("checker", "main"))
     if {"checker", "encoder"} & wanted:  # a checker may compare by vectors
         judges["encoder"] = parts.encoder.id
+    if "prices" in wanted:
+        judges["prices"] = prices.told(parts)
     if models := resolve.models(parts.config, suite.metrics):
         served = shared(parts.config)
         judges["models"] = {name: parts.shelf.recipe(served, served.table("model", name)) for name in sorted(models)}
-    if scorers := resolve.scorers(parts.config, suite.metrics):
-        judges["likelihoods"] = {name: parts.scorers.recipe(parts.written, name) for name in sorted(scorers)}
+    if telling := resolve.likelihood_models(parts.config, suite.metrics):
+        judges["likelihoods"] = {name: parts.likelihood_shelf.recipe(parts.written, name) for name in sorted(telling)}
     return digest([suite.id, recipe, judges])
 
 
@@ -189,7 +190,8 @@ def _target(parts: Parts, wanted: Wanted, suite: Suite, cases: Sequence[Case]) -
     return targets.model(parts, wanted.model or suite.target_name, suite)
 
 
-def _jobs(target: Target, cases: Sequence[Case], times: int) -> list[Job]:
+def jobs_of(target: Target, cases: Sequence[Case], times: int) -> list[Job]:
+    """What a target is asked: each case so many times."""
     return [Job(case=case, repeat=n, key=_key(target, case, n)) for case in cases for n in range(times)]
 
 
@@ -204,32 +206,11 @@ def put(case: Case) -> str:
     return digest(all_of_it)[:32]
 
 
+def still(case: Case | None, asked: Asked) -> bool:
+    """Whether a case of today's suite is what was asked then, to the last space of its context."""
+    return case is not None and put(case) == asked.key
+
+
 def _asked(job: Job) -> Asked:
     expected = (job.case.label,) if job.case.label else job.case.references
     return Asked(question=job.case.question, expected=expected, key=job.key.case, corpus=job.key.corpus)
-
-
-class _Notes:
-    """Counts replies and tells how far the evaluation is."""
-
-    def __init__(self, target: Target, total: int, on_progress: Callable[[Progress], None] | None) -> None:
-        self._on_progress = on_progress or (lambda _: None)
-        self._now = Progress(target=target.name, done=0, total=total, known=0, errors=0, rate=0.0, left=None)
-        self._began = time.monotonic()
-        self.tell()
-
-    def take(self, reply: Reply) -> None:
-        """One more."""
-        now = self._now
-        if reply.known:
-            self._began = time.monotonic()  # what is looked up says nothing of how fast one answers
-        self._now = replace(
-            now, done=now.done + 1, known=now.known + reply.known, errors=now.errors + bool(reply.error)
-        )
-        self.tell()
-
-    def tell(self) -> None:
-        """How far it is at this moment."""
-        now = self._now
-        rate = (now.done - now.known) / max(time.monotonic() - self._began, 1e-9)
-        self._on_progress(replace(now, rate=rate, left=(now.total - now.done) / rate if rate else None))

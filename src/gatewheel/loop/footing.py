@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatewheel.kernel.errors import GatewheelError
+from gatewheel.loop import likelihoods, prices, targets
 from gatewheel.loop.candidates import Terms
 from gatewheel.loop.recipes import digest
 from gatewheel.models import catalogue, licences, memory
 from gatewheel.models.memory import LOCAL
 
 if TYPE_CHECKING:
+    from gatewheel.data.suites import Suite
+    from gatewheel.evals.metrics.cost import Prices
     from gatewheel.kernel.config import Table
     from gatewheel.loop.compose import Parts
 
-Prices = tuple[float | None, float | None]
 ELSEWHERE = "it runs elsewhere"
-FREE: Prices = (0.0, 0.0)  # what runs here sends no bill; its machine is not counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +41,22 @@ class Footing:
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
+def today(parts: Parts, target: str, suite: Suite | None) -> str:
+    """The variant that a target such as "app main" is today, asked by a suite; empty where there is none."""
+    kind, _, name = target.partition(" ")
+    if kind not in ("app", "model") or name not in parts.config.names(kind):
+        return ""
+    try:
+        if kind == "app":
+            return parts.variant(name).id
+        if suite is None:
+            return ""
+        of_model = likelihoods.variant_of if suite.answer == "likelihood" else targets.variant_of_model
+        return of_model(parts, name, suite).id
+    except GatewheelError:
+        return ""
+
+
 class Models:
     """The models of a project by their recipes. `measure` loads what is not measured yet, in processes of its own."""
 
@@ -47,12 +64,8 @@ class Models:
         self._parts = parts
         self._suite = suite
         self._measure = measure
-        self._tables: dict[str, Table] = {}
+        self._tables = prices.by_recipe(parts)
         self._known: dict[str, Footing] = {}
-        for name in parts.config.names("model"):
-            table = parts.config.table("model", name)
-            if found := self.recipe(table):
-                self._tables.setdefault(digest(found), table)
 
     def recipe(self, table: Table) -> dict[str, Any] | None:
         """What decides the words of a model; None where its weights are not here."""
@@ -95,8 +108,9 @@ class Models:
         if use not in LOCAL:
             missing["memory"] = ELSEWHERE
             return None
-        if table is None:
-            missing["memory"] = "gatewheel.toml has no such model any more"
+        if table is None or "scores" in recipe:
+            gone = "gatewheel.toml has no such model any more"
+            missing["memory"] = gone if table is None else "it is measured of models that write, and this one read"
             return None
         settings, weights = table.plain(), str(recipe.get("weights_sha256", ""))
         settings.pop("use", None)
@@ -112,15 +126,11 @@ class Models:
 
 
 def _prices(use: str, table: Table | None, missing: dict[str, str]) -> Prices | None:
-    if use in LOCAL:
-        return FREE
-    settings: Any = table.settings if table else None
-    prices = (getattr(settings, "input_price", None), getattr(settings, "output_price", None))
-    if prices == (None, None):
+    found = prices.of(use, table)
+    if found is None:
         cure = f"write input_price and output_price into [model.{table.name}]" if table else "no such model in the file"
         missing["price"] = f"not known: {cure}"
-        return None
-    return prices
+    return found
 
 
 def _terms(entry: catalogue.Entry, weights: str) -> Terms:

@@ -13,6 +13,7 @@ from gatewheel.evals.judge import Judge
 from gatewheel.evals.statistics.intervals import Interval, interval_of_difference
 from gatewheel.evals.statistics.pairs import Paired, compare, holm
 from gatewheel.evals.statistics.pareto import dominates
+from gatewheel.kernel.numbers import finite
 from gatewheel.loop.candidates import Gap
 from gatewheel.loop.columns import aligned, is_binary
 from gatewheel.loop.comparing import scaled
@@ -26,7 +27,7 @@ COST, QUALITY = "cost", "quality"
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """Reports by name with one metric and one cost, each pair compared once.
+    """Reports by their ids with one metric and one cost, each pair compared once.
 
     A `cost` that is one number is known exactly, as a price is; seconds have one for each case (`timed`), and differ
     only where their interval says so. What differs in quality by less than `margin`, a share of the range, is equal.
@@ -64,7 +65,7 @@ class Pairs:
         if objective == COST:
             return self._dearer(a, b)
         found = self.compared(a, b)
-        equal = self.margin and found.verdict.word == "equivalent"
+        equal = self.margin and found.conclusion.word == "equivalent"
         return Interval(0.0, 0.0, self.level, "equivalent") if equal else found.interval
 
     @property
@@ -87,16 +88,16 @@ class Pairs:
         return {name: self._gap(one, p, number) for (name, one), p in zip(found.items(), adjusted, strict=True)}
 
     def _gap(self, one: Paired, p: float, number: int) -> Gap:
-        luck = self.raw or (one.verdict.word in ("better", "worse") and p > 1 - self.level)
+        luck = self.raw or (one.conclusion.word in ("better", "worse") and p > 1 - self.level)
         return Gap(
             to=number,
             difference=one.difference,
-            low=_finite(one.interval.low),
-            high=_finite(one.interval.high),
+            low=finite(one.interval.low),
+            high=finite(one.interval.high),
             p=p,
-            verdict="inconclusive" if luck else one.verdict.word,
+            verdict="inconclusive" if luck else one.conclusion.word,
             cases=one.n,
-            cases_needed=None if self.raw else one.verdict.cases_needed,
+            cases_needed=None if self.raw else one.conclusion.cases_needed,
         )
 
     def _dearer(self, a: str, b: str) -> Interval:
@@ -111,7 +112,3 @@ class Pairs:
         rows = np.array([[right[case] - left[case]] for case in both], np.float64)
         named = [clusters.get(case, "") for case in both]
         return interval_of_difference(rows, lambda one: float(one.mean()), clusters=named, level=self.level)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

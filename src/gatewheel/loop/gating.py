@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from time import time
 from typing import Any
@@ -15,18 +15,18 @@ from gatewheel.kernel.config import Config
 from gatewheel.kernel.errors import ConfigError, ProjectError
 from gatewheel.kernel.nouns import Report, Variant
 from gatewheel.kernel.store import schema
-from gatewheel.loop import reports, unseen
+from gatewheel.loop import answered, besides, unseen
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.correcting import corrected
-from gatewheel.loop.evaluate import Progress, Wanted, evaluate
-from gatewheel.loop.foregone import foregone
+from gatewheel.loop.evaluate import Wanted, evaluate, scored_of
 from gatewheel.loop.leaks import clean
-from gatewheel.loop.releasing import as_variant, find
+from gatewheel.loop.progress import NOBODY, OnProgress, Watching
+from gatewheel.loop.releasing import as_filed, as_variant, find
 from gatewheel.loop.serving import as_served
 from gatewheel.loop.trial import Trial, opened, trial_of
 from gatewheel.loop.weighing import Looking, independent, weigh
-from gatewheel.ops import gate, releases
-from gatewheel.ops.gate import Decision, Measured, Settings
+from gatewheel.ops import releases
+from gatewheel.ops.gate import Decision, Gate, Measurements
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,16 +40,7 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Watching:
-    """Who watches: told of progress, and asked whether to stop. `run` is the run that this is the work of."""
-
-    on_progress: Callable[[Progress], None] | None = None
-    cancelled: Callable[[], bool] = lambda: False
-    run: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Judged:
+class Decided:
     """What a gate said after so many `cases` of `of`. `reports` are the ids of the candidate's and the incumbent's;
     none where it was decided before anybody was asked.
 
@@ -69,12 +60,9 @@ class Judged:
     row: int | None
 
 
-NOBODY = Watching()
-
-
-def judge(
+def decide(
     parts: Parts, candidate: str, *, name: str = "", against: str = "", watching: Watching = NOBODY, author: str = ""
-) -> Judged:
+) -> Decided:
     """Let a gate decide on a candidate: an application's name, or the beginning of a variant's id.
 
     The incumbent is the release of the gate's application, or what its file says while there is none. Compared with
@@ -90,9 +78,8 @@ def judge(
     name = name or usual(parts.config)
     with as_served(parts) as served:
         trial = trial_of(served, name, candidate, against=against)
-        known = foregone(served, trial)
-        decision, made = (known, []) if known else _decided(served, trial, watching)
-    judged = Judged(
+        decision, made = _decision(served, trial, watching)
+    decided = Decided(
         gate=name,
         app=trial.settings.app,
         suite=trial.suite.name,
@@ -104,20 +91,20 @@ def judge(
         reports=tuple(report.id for report in made),
         row=None,
     )
-    return replace(judged, row=_written(parts.engine, judged, trial, author)) if trial.official else judged
+    return replace(decided, row=_written(parts.engine, decided, trial, author)) if trial.official else decided
 
 
 def refuse_unknown(parts: Parts, asked: Asked) -> None:
-    """Raises what `judge` would raise at once, before anything is queued."""
-    opened(parts.config, asked.gate or usual(parts.config))
-    with as_served(parts) as served:
+    """Raises what `decide` would raise at once, before anything is queued."""
+    with as_filed(parts) as served:
+        opened(served.config, asked.gate or usual(served.config))
         for named in filter(None, (asked.candidate, asked.against)):
             find(served, named)
 
 
-def judged_of(plain: Any) -> Judged:
+def decided_of(plain: Any) -> Decided:
     """What a run of a gate left as its result."""
-    return TypeAdapter(Judged).validate_python(plain)
+    return TypeAdapter(Decided).validate_python(plain)
 
 
 def usual(config: Config) -> str:
@@ -137,8 +124,14 @@ def check(config: Config) -> None:
         opened(config, name)
 
 
-def _decided(served: Parts, trial: Trial, watching: Watching) -> tuple[Decision, list[Report]]:
-    """The decision and the reports of the candidate and of the incumbent, after as many cases as it takes."""
+def _decision(served: Parts, trial: Trial, watching: Watching) -> tuple[Decision, list[Report]]:
+    """The decision and the reports of the candidate and of the incumbent, after as many cases as it takes.
+
+    Nobody is asked anything where no answer could change it.
+    """
+    known = besides.reasons(served, trial)
+    if any(one.outcome != "promote" for one in known):
+        return trial.gate.decide(None, besides=known), []
     settings, began, cases = trial.settings, time(), trial.suite.cases
     slices = sorted(unseen.tags(trial.clean)) if settings.slices else []
     order = tuple(case.id for case in sorted(cases, key=identity))
@@ -150,18 +143,16 @@ def _decided(served: Parts, trial: Trial, watching: Watching) -> tuple[Decision,
         made = [_report(served, trial, variant, limit, watching) for variant in both]
         looking = Looking(order=order if looks else (), complete=complete)
         measured, every = _measured(served, trial, made, slices, looking)
-        if complete or _settled(settings, measured, every=every):
+        if complete or _settled(trial.gate, measured, every=every):
             break
         steps += [report.id for report in made if watching.run or report.created >= began]
     _forget(served.engine, steps, watching.run)
-    lost = unseen.lost(cases, trial.clean) if settings.slices and trial.incumbent else ()
-    besides = (*unseen.reasons(trial.leaks, len(cases)), *lost)
-    return gate.decide(settings, measured, besides=besides), made
+    return trial.gate.decide(measured, besides=known), made
 
 
 def _measured(
     served: Parts, trial: Trial, made: Sequence[Report], slices: Sequence[str], looking: Looking
-) -> tuple[Measured, bool]:
+) -> tuple[Measurements, bool]:
     """What reports say, but for what leaked, and whether they have cases of all slices by now."""
     settings, metrics = trial.settings, trial.yardstick.metrics
     mine, *others = (clean(report, trial.leaks.cases) for report in made)
@@ -181,40 +172,36 @@ def _limits(cases: int, step: int) -> Iterator[int]:
     yield cases
 
 
-def _settled(settings: Settings, measured: Measured, *, every: bool) -> bool:
+def _settled(gate: Gate, measured: Measurements, *, every: bool) -> bool:
     """Whether more cases would change nothing: a demand is refuted, or all are shown, on every slice.
 
     A floor or a ceiling is about the figure of the whole suite, so nothing passes one before the end.
     """
     if measured.unanswered or any(found.shown is False for found in measured.findings or ()):
         return True
-    if settings.floors or settings.ceilings or not every:
+    if gate.settings.floors or gate.settings.ceilings or not every:
         return False
-    return gate.decide(settings, measured).outcome == "promote"
+    return gate.decide(measured).outcome == "promote"
 
 
 def _report(served: Parts, trial: Trial, variant: Variant, limit: int, watching: Watching) -> Report:
-    """The report of a variant; an earlier one where it cannot be made again, since the documents are read otherwise."""
-    app, suite = trial.settings.app, trial.suite
+    """The report of a variant, by what it answered before where the documents are read otherwise by now."""
+    app, suite, by = trial.settings.app, trial.suite, trial.yardstick
+    wanted = Wanted(suite=suite.name, app=app, limit=0 if limit == len(suite.cases) else limit)
+    watching = replace(watching, on_progress=_named(trial, variant, watching))
     parts = as_variant(served, app, variant)
-    if parts.variant(app).id == variant.id:
-        wanted = Wanted(suite=suite.name, app=app, limit=0 if limit == len(suite.cases) else limit)
-        told, cancelled, run = _named(trial, variant, watching), watching.cancelled, watching.run
-        report = evaluate(parts, wanted, metrics=trial.yardstick, on_progress=told, cancelled=cancelled, run=run)
-        assert report.variant == variant.id
-        if report.corpus != trial.corpus:
-            raise ProjectError("the documents changed meanwhile", cure="run it again")
-        return report
-    every = {case.id for case in suite.cases}
-    earlier = reports.recent(served.engine, limit=5, suite_id=trial.yardstick.id, variant=variant.id)
-    for kept in earlier:
-        if every <= {row.case for row in kept.report.rows}:
-            return kept.report
-    what = f"variant {variant.id[:12]} read the documents by other settings and was not evaluated on {suite.name} then"
-    raise ProjectError(what, cure="restore them, run `gatewheel evals run` on it, and change them again")
+    if parts.variant(app).id != variant.id:
+        before = answered.target(served, app, variant, suite)
+        return scored_of(served, before, wanted, metrics=by, watching=watching)
+    told, cancelled, run = watching.on_progress, watching.cancelled, watching.run
+    report = evaluate(parts, wanted, metrics=by, on_progress=told, cancelled=cancelled, run=run)
+    assert report.variant == variant.id
+    if report.corpus != trial.corpus:
+        raise ProjectError("the documents changed meanwhile", cure="run it again")
+    return report
 
 
-def _named(trial: Trial, variant: Variant, watching: Watching) -> Callable[[Progress], None] | None:
+def _named(trial: Trial, variant: Variant, watching: Watching) -> OnProgress | None:
     """Tells of progress by the part that a variant plays here, since both bear the name of the application."""
     tell, part = watching.on_progress, "candidate" if variant == trial.candidate else "incumbent"
     return tell and (lambda now: tell(replace(now, target=f"{part} {variant.id[:8]}")))
@@ -231,20 +218,20 @@ def _forget(engine: Engine, steps: list[str], run: str) -> None:
             connection.execute(made.where(schema.reports.c.run == run) if run else made)
 
 
-def _written(engine: Engine, judged: Judged, trial: Trial, author: str) -> int:
+def _written(engine: Engine, decided: Decided, trial: Trial, author: str) -> int:
     """Write the decision into the history of releases; one that stands there already is not written twice."""
     reason = {
-        "gate": judged.gate,
-        "outcome": judged.decision.outcome,
+        "gate": decided.gate,
+        "outcome": decided.decision.outcome,
         "released": trial.released,
-        "incumbent": judged.incumbent,
-        "suite": judged.suite,
+        "incumbent": decided.incumbent,
+        "suite": decided.suite,
         "suite_id": trial.yardstick.id,
         "corpus": trial.corpus,
-        "cases": judged.cases,
+        "cases": decided.cases,
         **trial.rests,
-        "reports": list(judged.reports),
+        "reports": list(decided.reports),
         "settings": trial.settings.model_dump(mode="json"),
-        "reasons": [asdict(one) for one in judged.decision.reasons],
+        "reasons": [asdict(one) for one in decided.decision.reasons],
     }
-    return releases.decide(engine, judged.app, judged.candidate, reason=reason, author=author).number
+    return releases.record(engine, decided.app, decided.candidate, reason=reason, author=author).number

@@ -17,9 +17,10 @@ from gatewheel.data import suites
 from gatewheel.evals.judge import Judge
 from gatewheel.evals.people import Item
 from gatewheel.kernel.errors import UserError
-from gatewheel.kernel.nouns import Answer, Case, Usage
+from gatewheel.kernel.nouns import Answer, Case
 from gatewheel.loop import labelling
 from gatewheel.loop.evaluate import put
+from gatewheel.loop.plain_answer import plain_answer
 from gatewheel.loop.recipes import digest
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _of_cases(cases: tuple[Case, ...], criterion: str) -> Iterator[_Found]:
         human, response = case.meta.get("human"), case.meta.get("response")
         if not isinstance(human, Mapping) or criterion not in human or not isinstance(response, str):
             continue
-        yield case, said(response), _grades(case, human[criterion])
+        yield case, plain_answer(response), _grades(case, human[criterion])
 
 
 def _grades(case: Case, given: Any) -> dict[str, float]:
@@ -122,18 +123,3 @@ def labelled(engine: Engine, suite: str, criterion: str) -> dict[Item, dict[str,
         if label.item.b is None and criterion in label.scores:
             found[label.item][label.rater] = float(label.scores[criterion])
     return dict(found)
-
-
-def said(text: str) -> Answer:
-    """An answer of which nothing is known but its words."""
-    return Answer(
-        answer=text,
-        abstained=False,
-        citations=(),
-        passages=(),
-        sentences=(),
-        usage=Usage(),
-        seconds=0.0,
-        variant="",
-        trace=None,
-    )

@@ -15,13 +15,12 @@ from sqlalchemy import Engine
 from gatewheel.data import cases as case_files
 from gatewheel.data import suites
 from gatewheel.data.lines import numbered, record_of, unsound
-from gatewheel.data.suites import Suite
 from gatewheel.evals import people
 from gatewheel.evals.people import Item, Label, Side
 from gatewheel.kernel.config import checked
 from gatewheel.kernel.errors import UserError, did_you_mean
-from gatewheel.kernel.nouns import Case
 from gatewheel.loop import labelling, targets
+from gatewheel.loop.evaluate import put
 
 SPELLED_OUT = 20  # ids of cases in a message
 Sides = Callable[[str], Mapping[str, Side]]
@@ -96,15 +95,14 @@ def export(engine: Engine, root: Path, suite: str, path: Path) -> Exported:
 def preferences(engine: Engine, root: Path, suite: str) -> tuple[list[str], int]:
     """Lines of JSON, and how many preferences are lost, being of cases that the suite no longer has.
 
-    What most raters preferred counts; ties and pairs on which they are split are left out. Raises UserError.
+    What more raters preferred counts; ties and pairs on which they are split are left out. A case whose question,
+    context or history was mended since is another case: nobody answered it. Raises UserError.
     """
-    these, loaded = labelling.known(engine, suite), suites.load(root, suite)
+    cases = {put(case): case for case in suites.load(root, suite).cases}
     lines: list[str] = []
     lost = 0
     for one in people.preferences(labelling.labels(engine, suite)):
-        asked = these.cases.get(one.case)
-        case = case_of(loaded, asked.id, asked.question) if asked else None
-        both = (one.chosen, one.rejected)
+        case, both = cases.get(one.case), (one.chosen, one.rejected)
         chosen, rejected = (labelling.answer(engine, one.case, side, repeat=one.repeat) for side in both)
         if case is None or chosen is None or rejected is None:
             lost += 1
@@ -141,9 +139,3 @@ def _side(named: str, option: str, key: str, sides: Sides) -> Side:
     if found is None:
         raise UserError(f"{option}: '{named[:80]}' was not asked this", cure="evaluate it on the whole suite")
     return found
-
-
-def case_of(suite: Suite, id_: str, question: str) -> Case | None:
-    """The case of a suite by its id; None where it is no longer what was asked."""
-    found = next((case for case in suite.cases if case.id == id_), None)
-    return found if found and found.question == question else None

@@ -7,19 +7,22 @@ is kept by the digest of all that was compared, so that to look again costs noth
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatewheel.data import cases as case_files
-from gatewheel.data import leaks, overlap, sides, suites, vectors
+from gatewheel.data import leak_sources, overlap, sides, suites, vectors
 from gatewheel.data.cases import split_key
-from gatewheel.data.leaks import Source, Unread
+from gatewheel.data.leak_sources import Source, Unread
 from gatewheel.data.vectors import Once
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Case, Report
+from gatewheel.loop.evaluate import still
 from gatewheel.loop.recipes import digest
 
 if TYPE_CHECKING:
@@ -27,10 +30,14 @@ if TYPE_CHECKING:
     from gatewheel.loop.compose import Parts
     from gatewheel.loop.reports import Kept
 
-VERSION = 2  # grows when the same cases would give other hits
+VERSION = 3  # grows when the same cases would give other hits
 KEPT = 64  # states of which the hits are kept
 AT_ONCE = 256  # questions that who cannot wait lets the encoder read: about a second
 FOLDER = "leaks"
+Tick = Callable[[], None]
+"""Called about once a second while texts are encoded, and while vectors are compared; what it raises ends the look."""
+_guard = threading.Lock()
+_at_work: dict[str, tuple[threading.Lock, int]] = {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +80,9 @@ class Leaks:
 NONE = Leaks()
 
 
-def of_report(parts: Parts, kept: Kept, *, against: Iterable[Path] = (), patient: bool = True) -> Leaks:
+def of_report(
+    parts: Parts, kept: Kept, *, against: Iterable[Path] = (), patient: bool = True, tick: Tick = lambda: None
+) -> Leaks:
     """The leaks into the cases of a report, as the training data stands now.
 
     Who is not `patient` gets them by words alone where the encoder would have to read much.
@@ -82,17 +91,24 @@ def of_report(parts: Parts, kept: Kept, *, against: Iterable[Path] = (), patient
     changed = {
         id_: Case(id=id_, question=asked.question)
         for id_, asked in kept.cases.items()
-        if id_ not in known or known[id_].question != asked.question
+        if not still(known.get(id_), asked)
     }
     every = list({**known, **changed}.values())  # all of the suite, so that its reports share what was found
-    return of_cases(parts, kept.report.suite, every, against=against, patient=patient).among(kept.cases.keys())
+    found = of_cases(parts, kept.report.suite, every, against=against, patient=patient, tick=tick)
+    return found.among(kept.cases.keys())
 
 
 def of_cases(
-    parts: Parts, suite: str, cases: Sequence[Case], *, against: Iterable[Path] = (), patient: bool = True
+    parts: Parts,
+    suite: str,
+    cases: Sequence[Case],
+    *,
+    against: Iterable[Path] = (),
+    patient: bool = True,
+    tick: Tick = lambda: None,
 ) -> Leaks:
     """The leaks into the cases of a suite. `against` are files that it does not name itself."""
-    sources, unread = leaks.sources(parts.config.root, suite, against=against)
+    sources, unread = leak_sources.sources(parts.config.root, suite, against=against)
     states, sources, gone = _states(sources)
     unread = [*unread, *gone]
     if not sources:
@@ -100,16 +116,20 @@ def of_cases(
     said = [VERSION, sorted(states), [[case.id, split_key(case)] for case in cases]]
     encoder = None
     if parts.config.table("encoder", "main").use != "none":
-        encoder = Once(parts.encoder, _teller(parts), folder=parts.config.state / vectors.FOLDER)
+        encoder = Once(parts.encoder, _teller(parts, tick), folder=parts.config.state / vectors.FOLDER)
     keys = [digest([*said, encoder.id])] if encoder else []
     for key in keys if patient and keys else [*keys, digest(said)]:
-        if (found := _read(parts, key)) is not None:
+        if (found := _known(parts, key, sources)) is not None:
             return replace(found, unread=(*unread, *found.unread))
-    others, unreadable = leaks.read(sources)
+    others, unreadable = leak_sources.read(sources)
     if encoder and not patient and encoder.missing(_asked(cases, others)) > AT_ONCE:
         encoder = None
-    found = _compared(cases, others, encoder, sources, unreadable)
-    _keep(parts, digest([*said, encoder.id] if encoder else said), found)
+    key = digest([*said, encoder.id] if encoder else said)
+    with _alone(key):
+        found = _known(parts, key, sources)  # while this one waited for its turn
+        if found is None:
+            found = _compared(cases, others, encoder, unreadable, tick)
+            _keep(parts, key, found)
     return replace(found, unread=(*unread, *found.unread))
 
 
@@ -142,13 +162,13 @@ def _compared(
     cases: Sequence[Case],
     others: Mapping[str, tuple[Case, ...]],
     encoder: Once | None,
-    sources: Sequence[Source],
     unread: Sequence[Unread],
+    tick: Tick,
 ) -> Leaks:
-    found = sides.common(cases, others, encoder=encoder)
+    found = sides.common(cases, others, encoder=encoder, tick=tick)
     return Leaks(
         hits=tuple(sorted(map(_leak, found), key=lambda leak: (leak.case, leak.kind))),
-        sources=tuple(dict.fromkeys(source.name for source in sources if source.name in others)),
+        sources=tuple(others),
         unread=tuple(unread),
         vectors=encoder is not None,
     )
@@ -170,12 +190,39 @@ def _asked(cases: Sequence[Case], others: Mapping[str, tuple[Case, ...]]) -> lis
     return [overlap.asked(case) for every in (cases, *others.values()) for case in every]
 
 
-def _teller(parts: Parts) -> Any:
+@contextmanager
+def _alone(key: str) -> Iterator[None]:
+    """One comparison of a key at a time: who comes second finds what the first has kept."""
+    with _guard:
+        lock, users = _at_work.get(key, (threading.Lock(), 0))
+        _at_work[key] = lock, users + 1
+    try:
+        with lock:
+            yield
+    finally:
+        with _guard:
+            lock, users = _at_work.pop(key)
+            if users > 1:
+                _at_work[key] = lock, users - 1
+
+
+def _teller(parts: Parts, tick: Tick) -> Any:
     def tell(done: int, every: int) -> None:
+        tick()
         if done == every or done % 2_048 < 256:
             parts.say(f"looking for leaks: {done:,} of {every:,} questions encoded")
 
     return tell
+
+
+def _known(parts: Parts, key: str, sources: Sequence[Source]) -> Leaks | None:
+    """What was found and kept, while all that could not be read then cannot be read now: a library may have come."""
+    found = _read(parts, key)
+    if found is None or not found.unread:
+        return found
+    lost = {one.name for one in found.unread}
+    _, unread = leak_sources.read([source for source in sources if source.name in lost])
+    return replace(found, unread=tuple(unread)) if {one.name for one in unread} == lost else None
 
 
 def _read(parts: Parts, key: str) -> Leaks | None:
@@ -184,6 +231,7 @@ def _read(parts: Parts, key: str) -> Leaks | None:
         return Leaks(
             hits=tuple(Leak(**hit) for hit in plain["hits"]),
             sources=tuple(plain["sources"]),
+            unread=tuple(Unread(**one) for one in plain["unread"]),
             vectors=bool(plain["vectors"]),
         )
     except (OSError, ValueError, TypeError, KeyError):
@@ -191,11 +239,8 @@ def _read(parts: Parts, key: str) -> Leaks | None:
 
 
 def _keep(parts: Parts, key: str, found: Leaks) -> None:
-    """Keep what was found, unless something could not be read, and forget what was longest not made."""
-    if found.unread:
-        return
-    folder = parts.config.state / FOLDER
-    plain = {"hits": [asdict(hit) for hit in found.hits], "sources": found.sources, "vectors": found.vectors}
+    """Keep what was found, and forget what was longest not made."""
+    folder, plain = parts.config.state / FOLDER, asdict(found)
     try:
         case_files.replace(folder / f"{key}.json", json.dumps(plain, ensure_ascii=False).encode("utf-8"))
         for old in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)[:-KEPT]:

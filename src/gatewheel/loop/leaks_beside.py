@@ -11,6 +11,7 @@ from gatewheel.loop.columns import metrics_in
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.evaluate import metrics_of
 from gatewheel.loop.evaluated import Difference, Leaked, WithoutLeaks
+from gatewheel.loop.leaks import Tick
 from gatewheel.loop.reports import Kept
 
 
@@ -26,13 +27,14 @@ class LeaksBeside:
     differences: list[list[Difference]]
 
 
-def leaked(parts: Parts, kept: Sequence[Kept], *, margin: float = 0.02) -> LeaksBeside:
+def of_reports(parts: Parts, kept: Sequence[Kept], *, margin: float = 0.02, tick: Tick = lambda: None) -> LeaksBeside:
     """By what is known, and by words alone where the encoder would have to read much first: somebody waits.
 
     Raises UserError for reports that cannot be compared.
     """
     refuse_others(kept)
-    found = leaks.of_report(parts, kept[0], patient=False)
+    every = {id_: asked for one in reversed(kept) for id_, asked in one.cases.items()}  # one may be of fewer cases
+    found = leaks.of_report(parts, replace(kept[0], cases=every), patient=False, tick=tick)
     hits = found.cases
     metrics = metrics_of(parts, metrics_in(kept[0].report)) if hits else {}
     rest = [_rest(one, hits) for one in kept] if hits else []

@@ -30,26 +30,33 @@ def target(parts: Parts, name: str, suite: Suite) -> Target:
 
     Raises ConfigError for an engine that tells no likelihoods, MissingPart, ModelError.
     """
-    scorer = parts.likelihoods(name)
-    text = json.dumps([suite.prompt, suite.delimiter, _shown(suite)], ensure_ascii=False)
-    recipe = {
-        "model": parts.scorers.recipe(parts.written, name),
-        "prompt": hashlib.sha256(text.encode("utf-8")).hexdigest(),
-        "answer": suite.answer,
-    }
-    variant = Variant(id=digest(recipe), recipe=recipe)
-    variants.keep(parts.engine, parts.objects, variant, prompt=text)
+    model, variant = parts.likelihoods(name), variant_of(parts, name, suite)
+    variants.keep(parts.engine, parts.objects, variant, prompt=_prompt(suite))
 
     def ask(case: Case, _repeat: int, _on_text: OnText) -> Answer:
         began = time.perf_counter()
         if case.choices:
-            found = scorer.likelihoods(prompted(suite, case), [suite.delimiter + choice for choice in case.choices])
+            found = model.likelihoods(prompted(suite, case), [suite.delimiter + choice for choice in case.choices])
         else:
-            found = [scorer.rolling(case.question)]
+            found = [model.rolling(case.question)]
         return _answer(case, found, seconds=time.perf_counter() - began, variant=variant.id)
 
-    parallel = scorer.loaded().parallel
+    parallel = model.loaded().parallel
     return Target(name=f"model {name}", variant=variant.id, corpus="", parallel=parallel, sampled=False, ask=ask)
+
+
+def variant_of(parts: Parts, name: str, suite: Suite) -> Variant:
+    """Who answers when a suite asks `[model.<name>]` for likelihoods. Loads nothing. As `targets.variant_of_model`."""
+    recipe = {
+        "model": parts.likelihood_shelf.recipe(parts.written, name),
+        "prompt": hashlib.sha256(_prompt(suite).encode("utf-8")).hexdigest(),
+        "answer": suite.answer,
+    }
+    return Variant(id=digest(recipe), recipe=recipe)
+
+
+def _prompt(suite: Suite) -> str:
+    return json.dumps([suite.prompt, suite.delimiter, _shown(suite)], ensure_ascii=False)
 
 
 def prompted(suite: Suite, case: Case) -> str:

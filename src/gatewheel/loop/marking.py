@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from gatewheel.evals.judge import Judge
 from gatewheel.evals.statistics.clusters import group
-from gatewheel.evals.statistics.verdict import judge as verdict_of
+from gatewheel.evals.statistics.conclusion import conclude
 from gatewheel.kernel.errors import UserError
+from gatewheel.kernel.numbers import finite
 from gatewheel.kernel.ports import Metric
 from gatewheel.loop.columns import aligned
 from gatewheel.loop.comparing import CORRECTED
@@ -91,15 +92,15 @@ def _difference(
     p = min(1.0, found.p * looks) if math.isfinite(found.p) else 1.0
     low, high = by.judge.bounds
     margin = shape.margin * (high - low)
-    verdict = verdict_of(found.estimate, found.interval, n=found.cases, better=by.judge.better, margin=margin)
-    sure = verdict.word not in ("better", "worse") or p <= 1 - shape.level
+    conclusion = conclude(found.estimate, found.interval, n=found.cases, better=by.judge.better, margin=margin)
+    sure = conclusion.word not in ("better", "worse") or p <= 1 - shape.level
     return replace(
         row,
         a=_measured(row.a, by.figure(a, people[0], tag=row.slice)),
         b=_measured(row.b, by.figure(b, people[1], tag=row.slice)),
         difference=found.estimate,
-        low=_finite(found.interval.low),
-        high=_finite(found.interval.high),
+        low=finite(found.interval.low),
+        high=finite(found.interval.high),
         p=p,
         test=found.interval.method,
         effect=None,
@@ -108,8 +109,8 @@ def _difference(
         ties=None,
         cases=found.cases,
         clusters=group(left.clusters, len(left.cases)).count,
-        verdict=verdict.word if sure else "inconclusive",
-        cases_needed=verdict.cases_needed if sure else None,
+        verdict=conclusion.word if sure else "inconclusive",
+        cases_needed=conclusion.cases_needed if sure else None,
         judged=CORRECTED,
     )
 
@@ -117,13 +118,9 @@ def _difference(
 def _measured(row: Measured, found: Powered) -> Measured:
     return replace(
         row,
-        value=_finite(found.estimate),
-        low=_finite(found.interval.low),
-        high=_finite(found.interval.high),
+        value=finite(found.estimate),
+        low=finite(found.interval.low),
+        high=finite(found.interval.high),
         cases=found.cases,
         judged=CORRECTED,
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -14,9 +13,12 @@ from gatewheel.evals.metrics import judge as metric
 from gatewheel.evals.people import PLACES, pair
 from gatewheel.evals.statistics import ppi
 from gatewheel.evals.statistics.intervals import Interval, interval
+from gatewheel.evals.statistics.resampling import plain_mean
 from gatewheel.kernel.errors import UserError
 from gatewheel.loop import labelling, probation, reports, verdicts
+from gatewheel.loop.evaluate import put
 from gatewheel.loop.probation import Places, Standing
+from gatewheel.loop.progress import Notes, OnProgress
 from gatewheel.loop.serving import as_served
 
 if TYPE_CHECKING:
@@ -49,35 +51,59 @@ class Duel:
     corrected: Powered | None
 
 
-def duel(parts: Parts, name: str, a: str, b: str, *, on_progress: Callable[[int, int], None] = lambda *_: None) -> Duel:
-    """Let a judge compare two reports, named as for `evals compare`. What it said before is not asked again.
+def reports_of(parts: Parts, name: str, a: str, b: str) -> tuple[Kept, Kept]:
+    """The two reports, named as for `evals compare`, which a judge may compare.
 
-    Raises ConfigError for what is no judge, UserError for reports of different suites, ModelError.
+    Raises ConfigError for what is no judge, UserError for reports of different suites.
     """
-    settings = probation.settings_of(parts.config, name)
+    probation.settings_of(parts.config, name)
     first, second = reports.find(parts.engine, a), reports.find(parts.engine, b)
     if first.report.suite != second.report.suite:
         raise UserError(f"{a} and {b} are reports of different suites", cure="name two of one suite")
-    known = {case.id: case for case in suites.load(parts.config.root, first.report.suite).cases}
+    return first, second
+
+
+def duel(parts: Parts, name: str, a: str, b: str, *, ask: bool = True, on_progress: OnProgress | None = None) -> Duel:
+    """Let a judge compare two reports, named as for `evals compare`. What it said before is not asked again.
+
+    Unless it may `ask` it has said all before. Raises what `reports_of` raises, UserError where it has not, ModelError.
+    """
+    settings, (first, second) = probation.settings_of(parts.config, name), reports_of(parts, name, a, b)
+    known = {put(case): case for case in suites.load(parts.config.root, first.report.suite).cases}
     said: dict[str, Preferred] = {}
     alike = 0
     with as_served(parts) as served:
-        judge = metric.create(settings, models=served.model, verdicts=verdicts.Memory(served), root=parts.config.root)
-        both = [case for case in first.cases if case in second.cases and case in known]
-        for number, case in enumerate(both, 1):
-            one, other = (reports.answer(parts.engine, kept, case) for kept in (first, second))
-            if one is None or other is None:
-                continue
-            if one.answer.split() == other.answer.split():
-                alike += 1
-                continue
-            said[case] = judge.prefer(known[case], one, other)
-            on_progress(number, len(both))
+        kept, models = verdicts.ProjectVerdicts(served), served.model if ask else _nobody
+        judge = metric.create(settings, models=models, verdicts=kept, root=parts.config.root)
+        both = [case for case in first.cases if case in second.cases]
+        shared = [case for case in both if first.cases[case].key == second.cases[case].key]
+        shared = [case for case in shared if first.cases[case].key in known]
+        notes = Notes(f"judge {name}", len(shared), on_progress)
+        for case in shared:
+            asked, answers = judge.asked, [reports.answer(parts.engine, one, case) for one in (first, second)]
+            one, other = answers
+            if one is not None and other is not None:
+                if one.answer.split() == other.answer.split():
+                    alike += 1
+                else:
+                    said[case] = judge.prefer(known[first.cases[case].key], one, other)
+            notes.take(known=judge.asked == asked)
     if not said:
-        raise UserError(
-            f"there is nothing to compare: of {alike} cases both said the same", cure="name two that differ"
-        )
+        what = f"there is nothing to compare: of {alike} cases both said the same"
+        if changed := len(both) - len(shared):
+            what += f", {changed} cases ask something else by now"
+        raise UserError(what, cure="name two that differ, of the suite as it is")
     return _told(parts, name, (first, second), said, alike)
+
+
+def as_result(found: Duel) -> dict[str, Any]:
+    """What a run leaves as its result. Whoever reads it may see all of the duel again, since every word is kept."""
+    said = {key: getattr(found, key) for key in ("wins", "losses", "ties", "undecided", "alike", "share")}
+    return {"a": found.a.report.id, "b": found.b.report.id, **said}
+
+
+def _nobody(_: str) -> NoReturn:
+    raise UserError("the judge, its rubric or the answers changed meanwhile", cure="run `gatewheel evals prefer` again")
 
 
 def _told(parts: Parts, name: str, both: tuple[Kept, Kept], said: dict[str, Preferred], alike: int) -> Duel:
@@ -100,7 +126,7 @@ def _told(parts: Parts, name: str, both: tuple[Kept, Kept], said: dict[str, Pref
         undecided=counted.count(""),
         alike=alike,
         share=float(scores.mean()),
-        interval=interval(scores[:, None], lambda rows: float(rows.mean()), clusters=names, bounds=(0.0, 1.0)),
+        interval=interval(scores[:, None], plain_mean, clusters=names, bounds=(0.0, 1.0)),
         places=probation.places(list(said.values())),
         standing=probation.standing(parts, name),
         corrected=corrected,

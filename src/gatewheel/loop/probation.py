@@ -7,9 +7,8 @@ not too long ago. Nothing else makes it count.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sqlalchemy import Engine, insert, select
@@ -22,9 +21,11 @@ from gatewheel.evals.metrics import judge as metric
 from gatewheel.evals.statistics.intervals import Interval
 from gatewheel.kernel.config import Config
 from gatewheel.kernel.errors import ConfigError, UserError, did_you_mean
+from gatewheel.kernel.numbers import numbers, plain
 from gatewheel.kernel.store.schema import probations as table
 from gatewheel.loop import golden, verdicts
 from gatewheel.loop.golden import Golden, Graded
+from gatewheel.loop.progress import Notes, OnProgress
 from gatewheel.loop.recipes import digest
 from gatewheel.loop.serving import as_served
 
@@ -72,7 +73,7 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class NewRecord:
     """A new record, and how agreement moved since the one before on the same answers; None where there is none.
 
     `forgotten` are verdicts on other answers that were dropped, since the judge no longer says what it said.
@@ -100,24 +101,25 @@ def names(config: Config) -> list[str]:
 
 
 def measure(
-    parts: Parts, name: str, *, again: bool = False, on_progress: Callable[[int, int], None] = lambda *_: None
-) -> Measured:
+    parts: Parts, name: str, *, again: bool = False, began: float = 0.0, on_progress: OnProgress | None = None
+) -> NewRecord:
     """Let a judge grade its golden set and write down how far it agrees with people.
 
     What it said before is not asked again, unless `again`: a model behind an endpoint may have changed under its name.
-    `on_progress` gets how many answers, and then pairs of answers, were judged, and how many of both there are.
+    One that `began` earlier and was stopped goes on and is written down once. Progress is of answers and then of pairs
+    of answers.
     Raises ConfigError for what is no judge, UserError for a golden set without grades, ModelError when nobody answers.
     """
     settings = settings_of(parts.config, name)
-    began = time.time()
+    began = began or time.time()
     with as_served(parts) as served:
-        kept = verdicts.Memory(served, since=began if again else 0.0)
+        kept = verdicts.ProjectVerdicts(served, since=began if again else 0.0)
         judge = metric.create(settings, models=served.model, verdicts=kept, root=parts.config.root)
         gold = golden.golden(served, judge, settings.criterion or name)
         pairs = _pairs(gold)
-        total = len(gold.graded) + len(pairs)
-        rated = _rated(judge, gold, lambda done: on_progress(done, total))
-        places = _places(judge, pairs, lambda done: on_progress(len(rated) + done, total))
+        notes = Notes(f"judge {name}", len(gold.graded) + len(pairs), on_progress)
+        rated = _rated(judge, gold, notes)
+        places = _places(judge, pairs, notes)
         rubric = metric.read(settings, parts.config.root)
         identity = verdicts.identity(served, settings.model, judging.recipe(settings, rubric))
     said = judge_agreement.agreement(rated, yes_no=settings.scale == "yes/no")
@@ -136,13 +138,31 @@ def measure(
         places=places,
         rated=tuple(rated),
     )
-    before = newest(parts.engine, name)
-    moved = judge_agreement.moved(before.rated, rated) if before else None
+    before = newest(parts.engine, name, besides=record.id)
     gone = 0
     if again and before and before.judge == identity and _says(before) != _says(record):
         gone = verdicts.forget(parts.engine, identity, before=began)
     _keep(parts.engine, record)
-    return Measured(record=record, before=before, moved=moved, forgotten=gone)
+    return _new(record, before, gone)
+
+
+def as_result(measured: NewRecord) -> dict[str, Any]:
+    """What a run leaves as its result."""
+    before = measured.before.id if measured.before else ""
+    return {"record": measured.record.id, "before": before, "forgotten": measured.forgotten}
+
+
+def of_result(engine: Engine, result: Mapping[str, Any]) -> NewRecord:
+    """What a run has measured."""
+    query = select(table.c.id, table.c.record).where(table.c.id.in_([result["record"], result["before"]]))
+    with engine.connect() as connection:
+        found = {row.id: _record(row.record) for row in connection.execute(query)}
+    return _new(found[result["record"]], found.get(result["before"]), result["forgotten"])
+
+
+def _new(record: Record, before: Record | None, forgotten: int) -> NewRecord:
+    moved = judge_agreement.moved(before.rated, record.rated) if before else None
+    return NewRecord(record=record, before=before, moved=moved, forgotten=forgotten)
 
 
 def standing(parts: Parts, name: str) -> Standing:
@@ -164,12 +184,12 @@ def standing(parts: Parts, name: str) -> Standing:
     return Standing(name=name, state="admitted", text=text, record=record)
 
 
-def newest(engine: Engine, name: str) -> Record | None:
-    """The last record of a judge by its name."""
-    query = select(table.c.record).where(table.c.name == name).order_by(table.c.created.desc()).limit(1)
+def newest(engine: Engine, name: str, *, besides: str = "") -> Record | None:
+    """The last record of a judge by its name, besides one."""
+    query = select(table.c.record).where(table.c.name == name, table.c.id != besides)
     with engine.connect() as connection:
-        plain = connection.execute(query).scalar()
-    return None if plain is None else _record(plain)
+        said = connection.execute(query.order_by(table.c.created.desc()).limit(1)).scalar()
+    return None if said is None else _record(said)
 
 
 def settings_of(config: Config, name: str) -> metric.Settings:
@@ -213,13 +233,14 @@ def _lapsed(parts: Parts, record: Record, settings: metric.Settings) -> str:
     return "" if now == record.golden else "its golden set has changed"
 
 
-def _rated(judge: Judge, gold: Golden, on_progress: Callable[[int], None]) -> list[Rated]:
+def _rated(judge: Judge, gold: Golden, notes: Notes) -> list[Rated]:
     made = []
-    for number, one in enumerate(gold.graded, 1):
+    for one in gold.graded:
+        asked = judge.asked
         found = judge.judge(one.case, one.answer)
         cluster = one.case.cluster or f"case {one.case.id}"
         made.append(Rated(item=one.item, cluster=cluster, people=one.people, judged=found.score, steady=found.steady))
-        on_progress(number)
+        notes.take(known=judge.asked == asked)
     return made
 
 
@@ -231,12 +252,13 @@ def _pairs(gold: Golden) -> list[tuple[Graded, Graded]]:
     return [(answers[0], answers[1]) for _, answers in sorted(by_case.items()) if len(answers) > 1][:PAIRS]
 
 
-def _places(judge: Judge, pairs: list[tuple[Graded, Graded]], on_progress: Callable[[int], None]) -> Places:
+def _places(judge: Judge, pairs: list[tuple[Graded, Graded]], notes: Notes) -> Places:
     """Each pair in both orders."""
     said = []
-    for number, (a, b) in enumerate(pairs, 1):
+    for a, b in pairs:
+        asked = judge.asked
         said.append(judge.prefer(a.case, a.answer, b.answer))
-        on_progress(number)
+        notes.take(known=judge.asked == asked)
     return places(said)
 
 
@@ -255,27 +277,16 @@ def _says(record: Record) -> dict[str, float | None]:
 
 
 def _keep(engine: Engine, record: Record) -> None:
+    """Written down, once: a run may have been killed between this and its end."""
     values: dict[str, Any] = {key: getattr(record, key) for key in ("id", "created", "name", "judge", "golden")}
     with engine.begin() as connection:
-        connection.execute(insert(table).values(**values, record=_plain(asdict(record))))
-
-
-def _plain(value: Any) -> Any:
-    """As JSON takes it: what is not a number is null."""
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and not isfinite(value) else value
+        if connection.execute(select(table.c.id).where(table.c.id == record.id)).scalar() is None:
+            connection.execute(insert(table).values(**values, record=plain(asdict(record))))
 
 
 def _record(said: Mapping[str, Any]) -> Record:
-    found = _numbers(said["agreement"])
+    found = numbers(said["agreement"])
     for key in ("interval", "alpha_interval"):
-        found[key] = Interval(**_numbers(found[key]))
+        found[key] = Interval(**numbers(found[key]))
     made = {**said, "agreement": Agreement(**found), "places": Places(**said["places"])}
     return Record(**{**made, "rated": tuple(Rated(**one) for one in said["rated"])})
-
-
-def _numbers(said: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: nan if value is None else value for key, value in said.items()}

@@ -27,9 +27,9 @@ from gatewheel.rag.answer import SILENT, Listener
 from gatewheel.rag.question import Question
 
 if TYPE_CHECKING:
-    from gatewheel.loop import evaluate as evaluating
     from gatewheel.loop.evaluate import Wanted
     from gatewheel.loop.following import Followed
+    from gatewheel.loop.progress import OnProgress
     from gatewheel.rag.ingest import Ingested, Progress
 
 
@@ -92,9 +92,7 @@ class Project:
         self.parts.forget_index()
         return result
 
-    def evaluate(
-        self, wanted: str | Wanted, *, on_progress: Callable[[evaluating.Progress], None] | None = None
-    ) -> Report:
+    def evaluate(self, wanted: str | Wanted, *, on_progress: OnProgress | None = None) -> Report:
         """Ask the cases of a suite, by its name or as Wanted says, and score the answers, in this process.
 
         What was answered before is not asked again. Raises UserError for a suite that cannot be read.

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gatewheel.kernel import catalog
-from gatewheel.kernel.config import Config, checked, validate
+from gatewheel.kernel.config import Config, checked, load, validate
 from gatewheel.kernel.errors import ProjectError, UserError
 from gatewheel.kernel.nouns import Variant
 from gatewheel.loop import variants
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.recipes import DOCUMENTS, WORDLESS, words
-from gatewheel.loop.serving import SHARED, as_served
+from gatewheel.loop.serving import SHARED, as_served, shared
 from gatewheel.ops import releases
 from gatewheel.ops.releases import Release
 
 if TYPE_CHECKING:
+    from gatewheel.loop.leaks import Tick
     from gatewheel.prompts.template import Prompt
 
 ADDED = ("engine", "weights_sha256")  # what a recipe says of a model besides its settings
@@ -63,26 +65,44 @@ def refuse_other_documents(parts: Parts, name: str, variant: Variant) -> None:
         raise ProjectError(what, cure=cure)
 
 
+@contextmanager
+def as_filed(parts: Parts) -> Iterator[Parts]:
+    """The project as its file says it now, and as it would be served: a service has read it when it started.
+
+    So a gate is asked, as a run, and so it is seen whether its pass holds. Raises ConfigError for a file that is wrong.
+    """
+    now = load(parts.config.path)
+    alike = now.table("encoder", "main") == parts.config.table("encoder", "main")
+    made = Parts(shared(now), say=parts.say, lender=parts if alike else None, written=now)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
 def promote(parts: Parts, name: str, named: str, *, override: str = "", author: str = "") -> Release:
     """Release a variant that every `[gate.*]` of the application let pass, or for the reason `override`.
 
-    A pass holds for what it was said of: the same settings of the gate, suite, metrics, documents and incumbent.
-    `named` is an application or the beginning of a variant's id. Raises UserError when a gate did not let it pass,
-    ProjectError when it cannot be made again.
+    A pass holds for what it was said of: the same settings of the gate, suite, metrics, documents and incumbent, as the
+    file says them now. `named` is an application or the beginning of a variant's id. Raises UserError when a gate did
+    not let it pass, ProjectError when it cannot be made again.
     """
-    with as_served(parts) as served:
+    with as_filed(parts) as served:
         variant = find(served, named)
         refuse_other_documents(served, name, variant)
         gates = {} if override.strip() else _present(served, name, variant)
         return releases.promote(parts.engine, name, variant.id, gates=gates, override=override, author=author)
 
 
-def refused(served: Parts, name: str, named: str) -> str:
-    """Why `promote` would not release a variant now, in words; empty where it would. `served` are parts as served."""
+def refused(served: Parts, name: str, named: str, *, tick: Tick = lambda: None) -> str:
+    """Why `promote` would not release a variant now, in words; empty where it would. `served` are parts `as_filed`.
+
+    It takes minutes where an encoder has to look for leaks in much that is new.
+    """
     try:
         variant = find(served, named)
         refuse_other_documents(served, name, variant)
-        releases.passes(releases.history(served.engine), name, variant.id, _present(served, name, variant))
+        releases.passes(releases.history(served.engine), name, variant.id, _present(served, name, variant, tick))
     except UserError as error:
         return error.what
     return ""
@@ -111,13 +131,13 @@ def incumbent_of(served: Parts, name: str, candidate: Variant) -> Variant | None
     return variants.get(served.engine, last) if last else None
 
 
-def _present(served: Parts, name: str, variant: Variant) -> dict[str, dict[str, Any]]:
+def _present(served: Parts, name: str, variant: Variant, tick: Tick = lambda: None) -> dict[str, dict[str, Any]]:
     """What the decision of each gate has to have been about, as loop/gating.py writes it down.
 
-    Raises UserError where a judge that a gate counts is not admitted any more.
+    Raises UserError where it does not hold whatever was answered.
     """
     from gatewheel.data import suites
-    from gatewheel.loop import correcting, leaks, unseen
+    from gatewheel.loop import besides, correcting, leaks, unseen
     from gatewheel.loop.evaluate import scored_by
     from gatewheel.loop.targets import corpus
 
@@ -125,9 +145,10 @@ def _present(served: Parts, name: str, variant: Variant) -> dict[str, dict[str, 
     for gate in gates_of(served.config, name):
         settings: Any = served.config.table("gate", gate).settings
         suite = suites.load(served.config.root, settings.suite)
-        correcting.refuse_unfit(served, settings)
+        learned = leaks.of_cases(served, suite.name, suite.cases, tick=tick)
+        besides.refuse(served, settings, learned)
         made[gate] = {
-            **unseen.state(leaks.of_cases(served, suite.name, suite.cases)),
+            **unseen.state(learned),
             **correcting.rests(served, settings, [variant.id, *([incumbent.id] if incumbent else [])]),
             "settings": settings.model_dump(mode="json"),
             "suite_id": scored_by(served, suite),

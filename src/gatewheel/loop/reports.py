@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gatewheel.kernel.errors import UserError, did_you_mean
@@ -68,8 +68,10 @@ def keep(engine: Engine, kept: Kept) -> Kept:
         "variant": report.variant,
         "corpus": report.corpus,
         "run": kept.run,
+        "target": kept.target,
+        "cases": len(kept.cases),
+        "errors": kept.errors,
         "rows": {
-            "target": kept.target,
             "cases": {id_: asdict(asked) for id_, asked in kept.cases.items()},
             "scored": [asdict(row) for row in report.rows],
         },
@@ -86,12 +88,17 @@ def keep(engine: Engine, kept: Kept) -> Kept:
 
 
 def recent(engine: Engine, *, limit: int = 20, suite: str = "", suite_id: str = "", variant: str = "") -> list[Kept]:
-    """The newest reports first, of a suite, of one state of it, of a variant, or all."""
-    query = select(reports).order_by(reports.c.created.desc()).limit(limit)
-    for column, wanted in ((reports.c.suite, suite), (reports.c.suite_id, suite_id), (reports.c.variant, variant)):
-        query = query.where(column == wanted) if wanted else query
+    """The newest reports first, of a suite, of one state of it, of a variant, or all. Each is read whole."""
     with engine.connect() as connection:
-        return [_kept(row) for row in connection.execute(query)]
+        return [_kept(row) for row in connection.execute(_newest(select(reports), limit, suite, suite_id, variant))]
+
+
+def heads(engine: Engine, *, limit: int = 20, suite: str = "", suite_id: str = "", variant: str = "") -> list[Head]:
+    """The same without their scores, of which a report of a large suite has 100 MB."""
+    named = [column for column in reports.c if column is not reports.c.rows]
+    with engine.connect() as connection:
+        rows = connection.execute(_newest(select(*named), limit, suite, suite_id, variant))
+        return [Head(**row._mapping) for row in rows]
 
 
 def get(engine: Engine, prefix: str) -> Kept:
@@ -108,15 +115,16 @@ def whole(engine: Engine, prefix: str) -> str:
         found = list(connection.execute(query).scalars()) if prefix else []
     if len(found) != 1:
         what = f"no report '{prefix}'" if not found else f"'{prefix}' begins {len(found)} reports"
-        raise UserError(what, cure=did_you_mean(prefix, [kept.report.id[:12] for kept in recent(engine, limit=5)]))
+        raise UserError(what, cure=did_you_mean(prefix, [one.id[:12] for one in heads(engine, limit=5)]))
     only: str = found[0]
     return only
 
 
 def find(engine: Engine, text: str) -> Kept:
     """A report by the beginning of its id, or the last one of a target by its name, such as main. Raises UserError."""
-    named = [kept for kept in recent(engine, limit=LOOK_BACK) if text in (kept.target, kept.target.partition(" ")[2])]
-    return named[0] if named else get(engine, text)
+    known = heads(engine, limit=LOOK_BACK)
+    named = (one.id for one in known if text in (one.target, one.target.partition(" ")[2]))
+    return get(engine, next(named, text))
 
 
 def answer(engine: Engine, kept: Kept, case: str, *, repeat: int = 0) -> Answer | None:
@@ -142,6 +150,12 @@ def head(kept: Kept) -> Head:
     )
 
 
+def _newest(query: Select[Any], limit: int, suite: str, suite_id: str, variant: str) -> Select[Any]:
+    for column, wanted in ((reports.c.suite, suite), (reports.c.suite_id, suite_id), (reports.c.variant, variant)):
+        query = query.where(column == wanted) if wanted else query
+    return query.order_by(reports.c.created.desc()).limit(limit)
+
+
 def _kept(row: Any) -> Kept:
     held: Mapping[str, Any] = row.rows
     report = Report(
@@ -154,7 +168,7 @@ def _kept(row: Any) -> Kept:
         rows=_rows(held["scored"]),
     )
     cases = {id_: Asked(**{**asked, "expected": tuple(asked["expected"])}) for id_, asked in held["cases"].items()}
-    return Kept(report=report, target=held["target"], run=row.run, cases=cases)
+    return Kept(report=report, target=row.target, run=row.run, cases=cases)
 
 
 def _rows(plain: Sequence[Mapping[str, Any]]) -> tuple[Scored, ...]:

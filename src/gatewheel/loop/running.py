@@ -6,6 +6,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from gatewheel.kernel import durable, runs
 from gatewheel.kernel.errors import GatewheelError, UserError
 
 if TYPE_CHECKING:
+    from gatewheel.loop import calibrating, drafting
     from gatewheel.loop.evaluate import Wanted
     from gatewheel.loop.gating import Asked
     from gatewheel.loop.project import Project
@@ -51,11 +53,56 @@ def evaluate(project: Project, wanted: Sequence[Wanted], *, on_progress: Watch |
 
 
 def gate(project: Project, asked: Asked, *, on_progress: Watch | None = None) -> dict[str, Any]:
-    """Let a gate decide as a Run and return its result, which `gating.judged_of` reads.
+    """Let a gate decide as a Run and return its result, which `gating.decided_of` reads.
 
     Raises Cancelled on Ctrl-C; UserError as the work itself does.
     """
     return watch(project, _queue(project, "gate", asdict(asked)), on_progress=on_progress)
+
+
+def judge(project: Project, name: str, *, again: bool = False, on_progress: Watch | None = None) -> dict[str, Any]:
+    """Measure a judge as a Run and return its result, which `probation.of_result` reads.
+
+    Raises ConfigError for what is no judge, Cancelled on Ctrl-C; UserError as the work itself does.
+    """
+    from gatewheel.loop import probation
+
+    probation.settings_of(project.config, name)
+    settings = {"name": name, "again": again, "began": time.time()}
+    return watch(project, _queue(project, "judge", settings), on_progress=on_progress)
+
+
+def prefer(project: Project, name: str, a: str, b: str, *, on_progress: Watch | None = None) -> dict[str, Any]:
+    """Let a judge compare two reports as a Run and return its result: what it prefers, and the ids of `a` and `b`.
+
+    Raises ConfigError and UserError for what cannot be compared, Cancelled on Ctrl-C; UserError as the work does.
+    """
+    from gatewheel.loop import preferring
+
+    ids = [kept.report.id for kept in preferring.reports_of(project.parts, name, a, b)]
+    settings = dict(zip(("name", "a", "b"), (name, *ids), strict=True))
+    return watch(project, _queue(project, "prefer", settings), on_progress=on_progress)
+
+
+def generate(project: Project, wanted: drafting.Wanted, *, on_progress: Watch | None = None) -> dict[str, Any]:
+    """Draft cases as a Run and return its result: the ids of the `drafts`.
+
+    Raises ConfigError for a model that there is not, Cancelled on Ctrl-C; UserError as the work itself does.
+    """
+    project.config.table("model", wanted.model)
+    return watch(project, _queue(project, "generate", asdict(wanted)), on_progress=on_progress)
+
+
+def calibrate(
+    project: Project, wanted: calibrating.Wanted, to: str, *, on_progress: Watch | None = None
+) -> dict[str, Any]:
+    """Calibrate signals as a Run and return its result, which `calibrating.of_result` reads.
+
+    `to` is a file of the project. Raises Cancelled on Ctrl-C; UserError as the work itself does.
+    """
+    file = _absolute(str(wanted.file)) if wanted.file else ""
+    settings = {"wanted": {**asdict(wanted), "file": file}, "to": to}
+    return watch(project, _queue(project, "calibrate", settings), on_progress=on_progress)
 
 
 def watch(project: Project, id_: str, *, on_progress: Watch | None = None) -> dict[str, Any]:
@@ -87,13 +134,14 @@ class Background:
         settings = _ingesting([str(self._project.config.root / path) for path in paths])
         return self._taken(_queue(self._project, "ingest", settings))
 
-    def evaluate(self, wanted: Sequence[Wanted]) -> str:
-        """Queue an evaluation and return its run."""
-        return self._taken(_queue(self._project, "evaluate", {"wanted": [asdict(one) for one in wanted]}))
+    def evaluate(self, wanted: Sequence[Wanted], *, payer: str = "") -> str:
+        """Queue an evaluation and return its run. `payer` is the key that it is booked on."""
+        settings = {"wanted": [asdict(one) for one in wanted], "payer": payer}
+        return self._taken(_queue(self._project, "evaluate", settings))
 
     def gate(self, asked: Asked) -> str:
-        """Queue the question to a gate and return its run."""
-        return self._taken(_queue(self._project, "gate", asdict(asked)))
+        """Queue the question to a gate and return its run. Its author is the key that it is booked on."""
+        return self._taken(_queue(self._project, "gate", {**asdict(asked), "payer": asked.author}))
 
     def resume(self, id_: str) -> None:
         """Queue a run again that was cancelled, interrupted or failed. Raises UserError for any other."""

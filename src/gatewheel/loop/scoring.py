@@ -1,4 +1,7 @@
-"""What the metrics say of an answer. A metric that breaks costs one number, a case without an answer gets the worst."""
+"""What the metrics say of an answer. A metric that breaks costs one number, a case without an answer gets the worst.
+
+Only what would break every case ends the scoring: a part that is missing, a judge's endpoint that answers nobody.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from gatewheel.kernel.errors import ConfigError
-from gatewheel.kernel.nouns import Answer, Case, Scored, Usage
-from gatewheel.kernel.ports import Metric, OfRepeats
+from gatewheel.kernel.nouns import Answer, Case, Scored
+from gatewheel.kernel.ports import Metric, OfRepeats, Stoppable
 from gatewheel.loop.answers import storable
-from gatewheel.loop.asking import Reply
+from gatewheel.loop.asking import Patience, Reply
+from gatewheel.loop.plain_answer import plain_answer
 from gatewheel.loop.recording import told
 from gatewheel.loop.targets import Target
 
 Values = tuple[float, ...] | None
-NOTHING = Answer(
-    answer="",
-    abstained=False,
-    citations=(),
-    passages=(),
-    sentences=(),
-    usage=Usage(),
-    seconds=0.0,
-    variant="",
-    trace=None,
-)
+NOTHING = plain_answer("")
 
 
 class Scorer:
@@ -34,21 +28,26 @@ class Scorer:
 
     def __init__(self, metrics: Mapping[str, Metric]) -> None:
         self._metrics = metrics
+        self._patience = {name: Patience(doing=f"scored by {name}") for name in metrics}
         # a future holds whatever a metric may raise, which can be a user's own function
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="score")
 
     def __enter__(self) -> Scorer:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:  # such as Ctrl-C, which a judge's call of a minute may not hold up
+            for metric in self._metrics.values():
+                if isinstance(metric, Stoppable):
+                    metric.stop()
         self._aside.shutdown(cancel_futures=True)
 
     def score(self, reply: Reply) -> Scored:
-        """A row of the report."""
+        """A row of the report. Raises ConfigError, MissingPart and ModelError where no case could be scored."""
         case, problems = reply.job.case, [reply.error] if reply.error else []
         values: dict[str, Values] = {}
         for name, metric in self._metrics.items():
-            values[name], problem = self._value(metric, case, reply.answer)
+            values[name], problem = self._value(name, metric, case, reply.answer)
             problems += [f"metric {name}: {problem}"] if problem else []
         return Scored(
             case=case.id,
@@ -59,9 +58,11 @@ class Scorer:
             error=storable("; ".join(problems)),
         )
 
-    def _value(self, metric: Metric, case: Case, answer: Answer | None) -> tuple[Values, str]:
+    def _value(self, name: str, metric: Metric, case: Case, answer: Answer | None) -> tuple[Values, str]:
         future = self._aside.submit(metric.score, case, answer or NOTHING)
-        if error := future.exception():
+        error = future.exception()
+        self._patience[name].heed(error)
+        if error:
             return None, told(error)
         found = future.result()
         if found is None:

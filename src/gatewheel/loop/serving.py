@@ -29,7 +29,7 @@ def as_served(parts: Parts) -> Iterator[Parts]:
     if config is parts.config:
         yield parts
         return
-    served = Parts(config, say=parts.say, written=parts.written)
+    served = Parts(config, say=parts.say, written=parts.written, payer=parts.payer)
     try:
         yield served
     finally:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from gatewheel.kernel.nouns import Report
+from gatewheel.kernel.numbers import finite
 from gatewheel.loop import leaks as leaking
 from gatewheel.loop import reports
 from gatewheel.loop.columns import tags_in
@@ -51,9 +51,9 @@ def measured(figure: Figure, tag: str = "") -> Measured:
         metric=figure.metric,
         better=figure.better,
         slice=tag,
-        value=_finite(figure.value),
-        low=_finite(figure.interval.low) if figure.n else None,
-        high=_finite(figure.interval.high) if figure.n else None,
+        value=finite(figure.value),
+        low=finite(figure.interval.low) if figure.n else None,
+        high=finite(figure.interval.high) if figure.n else None,
         cases=figure.n,
         judged=figure.judged,
     )
@@ -136,9 +136,9 @@ def _without(one: Without) -> WithoutLeaks:
         every=measured(one.every),
         rest=measured(one.rest),
         hits=one.hits,
-        difference=_finite(one.difference),
-        low=_finite(one.interval.low),
-        high=_finite(one.interval.high),
+        difference=finite(one.difference),
+        low=finite(one.interval.low),
+        high=finite(one.interval.high),
     )
 
 
@@ -150,22 +150,18 @@ def _difference(row: Row) -> Difference:
         a=measured(row.a, row.slice),
         b=measured(row.b, row.slice),
         difference=paired.difference,
-        low=_finite(paired.interval.low),
-        high=_finite(paired.interval.high),
+        low=finite(paired.interval.low),
+        high=finite(paired.interval.high),
         p=row.p,
         test=paired.test,
-        effect=_finite(paired.effect),
+        effect=finite(paired.effect),
         effect_name=paired.effect_name,
         wins=paired.wins,
         losses=paired.losses,
         ties=paired.ties,
         cases=row.a.n,
         clusters=paired.clusters,
-        verdict=row.verdict.word,
-        cases_needed=row.verdict.cases_needed,
+        verdict=row.conclusion.word,
+        cases_needed=row.conclusion.cases_needed,
         judged=row.b.judged,
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -85,16 +85,8 @@ def model(parts: Parts, name: str, suite: Suite) -> Target:
     """
     engine = parts.model(name)
     shown = shots(suite.few_shot)
-    text = json.dumps([[message.role, message.content] for message in shown], ensure_ascii=False)
-    recipe = {
-        "model": parts.model_recipe(parts.config.table("model", name)),
-        "prompt": hashlib.sha256(text.encode("utf-8")).hexdigest(),
-        "max_tokens": suite.max_tokens,
-    }
-    if suite.temperature:
-        recipe["temperature"] = suite.temperature
-    variant = Variant(id=digest(recipe), recipe=recipe)
-    variants.keep(parts.engine, parts.objects, variant, prompt=text)
+    variant = variant_of_model(parts, name, suite)
+    variants.keep(parts.engine, parts.objects, variant, prompt=_prompt(suite))
 
     def ask(case: Case, repeat: int, on_text: OnText) -> Answer:
         recorder = Recorder()
@@ -124,6 +116,22 @@ def model(parts: Parts, name: str, suite: Suite) -> Target:
         sampled=suite.temperature > 0,
         ask=ask,
     )
+
+
+def variant_of_model(parts: Parts, name: str, suite: Suite) -> Variant:
+    """Who answers when a suite asks `[model.<name>]`. Loads nothing. Raises ConfigError, MissingPart."""
+    recipe = {
+        "model": parts.model_recipe(parts.config.table("model", name)),
+        "prompt": hashlib.sha256(_prompt(suite).encode("utf-8")).hexdigest(),
+        "max_tokens": suite.max_tokens,
+    }
+    if suite.temperature:
+        recipe["temperature"] = suite.temperature
+    return Variant(id=digest(recipe), recipe=recipe)
+
+
+def _prompt(suite: Suite) -> str:
+    return json.dumps([[message.role, message.content] for message in shots(suite.few_shot)], ensure_ascii=False)
 
 
 def corpus(engine: Engine) -> str:

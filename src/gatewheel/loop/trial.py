@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from gatewheel.data import suites
 from gatewheel.data.suites import Suite
+from gatewheel.kernel import catalog
 from gatewheel.kernel.config import Config
 from gatewheel.kernel.errors import ConfigError, did_you_mean
 from gatewheel.kernel.nouns import Case, Variant
@@ -17,7 +18,9 @@ from gatewheel.loop.evaluate import Yardstick, yardstick
 from gatewheel.loop.leaks import Leaks, of_cases
 from gatewheel.loop.releasing import find, incumbent_of, refuse_other_documents
 from gatewheel.ops import releases
-from gatewheel.ops.gate import Settings
+from gatewheel.ops.gate import Gate, Settings
+
+SLICES = 200  # more are no parts of a suite that anybody reads, and each of them is compared at every look
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +32,7 @@ class Trial:
     """
 
     name: str
-    settings: Settings
+    gate: Gate
     suite: Suite
     candidate: Variant
     incumbent: Variant | None
@@ -41,44 +44,50 @@ class Trial:
     rests: Mapping[str, Any]
 
     @property
+    def settings(self) -> Settings:
+        """What the gate asks for."""
+        return self.gate.settings
+
+    @property
     def clean(self) -> tuple[Case, ...]:
         """The cases that count: nobody learned them."""
         return tuple(case for case in self.suite.cases if case.id not in self.leaks.cases)
 
 
-def opened(config: Config, name: str) -> tuple[Settings, Suite]:
+def opened(config: Config, name: str) -> tuple[Gate, Suite]:
     """A gate with its suite. Raises ConfigError for a gate that is not there, or whose suite is not fit for it."""
-    settings = cast(Settings, config.table("gate", name).settings)
-    suite = suites.load(config.root, settings.suite)
-    _refuse_unfit(config, name, settings, suite)
-    return settings, suite
+    table = config.table("gate", name)
+    made = cast(Gate, catalog.load("gate", table.use).create(table.settings))
+    suite = suites.load(config.root, made.settings.suite)
+    _refuse_unfit(config, name, made.settings, suite)
+    return made, suite
 
 
 def trial_of(served: Parts, name: str, candidate: str, *, against: str = "") -> Trial:
     """A candidate before a gate. Raises what `opened` raises, UserError for unknown variants, and ProjectError for one
     that was made with other settings of the documents.
     """
-    settings, suite = opened(served.config, name)
-    app = settings.app
+    gate, suite = opened(served.config, name)
+    app = gate.settings.app
     released = releases.current(served.engine, app)
-    standing = find(served, candidate)
-    refuse_other_documents(served, app, standing)
-    present = incumbent_of(served, app, standing)
+    challenger = find(served, candidate)
+    refuse_other_documents(served, app, challenger)
+    present = incumbent_of(served, app, challenger)
     incumbent = find(served, against) if against else present
     learned = of_cases(served, suite.name, suite.cases)
-    both = [one.id for one in (standing, incumbent) if one]
+    both = [one.id for one in (challenger, incumbent) if one]
     return Trial(
         name=name,
-        settings=settings,
+        gate=gate,
         suite=suite,
-        candidate=standing,
+        candidate=challenger,
         incumbent=incumbent,
         released=released,
         official=incumbent == present,
         yardstick=yardstick(served, suite),
         corpus=targets.corpus(served.engine),
         leaks=unseen.with_prompt(learned, served, suite.cases, incumbent),
-        rests={**unseen.state(learned), **correcting.rests(served, settings, both)},
+        rests={**unseen.state(learned), **correcting.rests(served, gate.settings, both)},
     )
 
 
@@ -88,6 +97,10 @@ def _refuse_unfit(config: Config, name: str, settings: Settings, suite: Suite) -
     if suite.split == "train":
         what = f"{where} asks suite {suite.name}, whose cases are for training"
         raise ConfigError(what, cure=f'name a suite with split = "holdout"; {suite.path.name} says "train"')
+    tags = len(unseen.tags(suite.cases)) if settings.slices else 0
+    if tags > SLICES:
+        what = f"{where} compares on every slice of suite {suite.name}, which has {tags:,} tags; {SLICES} are allowed"
+        raise ConfigError(what, cure="leave tags to what many cases share; what names one case belongs into its meta")
     for metric in settings.metrics:
         if metric not in suite.metrics:
             what = f"{where} asks for {metric}, which suite {suite.name} does not measure"

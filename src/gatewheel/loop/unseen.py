@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gatewheel.data import leaks as sources
+from gatewheel.data import leak_sources
 from gatewheel.kernel.nouns import Case, Report, Variant
 from gatewheel.loop import variants
 from gatewheel.loop.leaks import Leak, Leaks
 from gatewheel.loop.recipes import digest
-from gatewheel.ops.gate import Measured, Reason
+from gatewheel.ops.gate import Measurements, Reason
 
 if TYPE_CHECKING:
     from gatewheel.loop.compose import Parts
@@ -47,11 +47,15 @@ def shown(served: Parts, candidate: Variant, cases: Sequence[Case]) -> Iterator[
         yield Reason(rule="unseen", metric="", slice="", outcome="inconclusive", text=text)
 
 
-def reasons(leaks: Leaks, cases: int) -> Iterator[Reason]:
-    """The lines of a decision about leaks into so many cases; none where there is nothing to say."""
+def unread(leaks: Leaks) -> Iterator[Reason]:
+    """A line for all that could not be looked at."""
     for one in leaks.unread:
         text = f"What may have leaked is not known, since something could not be read: {one.reason}."
         yield Reason(rule="unseen", metric="", slice="", outcome="inconclusive", text=text)
+
+
+def left_out(leaks: Leaks, cases: int) -> Iterator[Reason]:
+    """A line where some of so many cases leaked."""
     if not leaks.cases:
         return
     hits, where = len(leaks.cases), ", ".join(leaks.where)
@@ -75,7 +79,7 @@ def tags(cases: Sequence[Case]) -> set[str]:
     return {tag for case in cases for tag in case.tags}
 
 
-def with_failures(measured: Measured, candidate: Report) -> Measured:
+def with_failures(measured: Measurements, candidate: Report) -> Measurements:
     """With the failures of a candidate on all of its cases: to crash is no question of memory."""
     errors = {row.case: row.error for row in candidate.rows if row.error}
     asked, first = len({row.case for row in candidate.rows}), next(iter(errors.values()), "")
@@ -83,10 +87,10 @@ def with_failures(measured: Measured, candidate: Report) -> Measured:
 
 
 def state(leaks: Leaks) -> dict[str, str]:
-    """What a decision has to have been about: the cases that are left out by now, where there are any."""
+    """What a decision has to have been about: the cases that are left out, where there are any."""
     return {"left_out": digest(sorted(leaks.cases))} if leaks.cases else {}
 
 
 def _in_prompt(served: Parts, variant: Variant, cases: Sequence[Case]) -> list[Case]:
     variants.restore_prompt(served.engine, served.objects, variant)
-    return sources.standing_in(variants.prompt_of(served.objects, variant), cases)
+    return leak_sources.standing_in(variants.prompt_of(served.objects, variant), cases)

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import Engine, select
 
+from gatewheel.evals.metrics.cost import Prices, dollars
 from gatewheel.evals.statistics.intervals import interval
+from gatewheel.evals.statistics.resampling import plain_mean
+from gatewheel.kernel.nouns import Usage
+from gatewheel.kernel.numbers import finite
 from gatewheel.kernel.store.schema import answers
 from gatewheel.loop.candidates import Speed
 
@@ -72,15 +76,15 @@ def speed(found: Mapping[Which, Took], clusters: Mapping[str, str], *, level: fl
     by_case = seconds_by_case(found)
     rows = np.array([[value] for value in by_case.values()], np.float64)
     named = [clusters.get(case, "") for case in by_case]
-    sure = interval(rows, lambda one: float(one.mean()), clusters=named, bounds=(0.0, math.inf), level=level)
+    sure = interval(rows, plain_mean, clusters=named, bounds=(0.0, math.inf), level=level)
     seconds = [one.seconds for one in found.values()]
     first = [one.first for one in found.values() if one.called and one.first > 0]
     pace = [rate for one in found.values() if (rate := _pace(one)) is not None]
     return Speed(
         answers=len(found),
         seconds=float(rows.mean()),
-        seconds_low=_finite(sure.low),
-        seconds_high=_finite(sure.high),
+        seconds_low=finite(sure.low),
+        seconds_high=finite(sure.high),
         seconds_median=float(np.median(seconds)),
         seconds_p95=float(np.quantile(seconds, 0.95)),
         first_median=float(np.median(first)) if first else None,
@@ -99,27 +103,20 @@ def seconds_by_case(found: Mapping[Which, Took]) -> dict[str, float]:
     return {case: float(np.mean(values)) for case, values in every.items()}
 
 
-def price(found: Sequence[Took], prices: tuple[float | None, float | None] | None) -> float | None:
+def price(found: Sequence[Took], prices: Prices | None) -> float | None:
     """US dollars per 1,000 such answers; None where that is not known.
 
     `prices` are dollars per million tokens read and written; None takes what was noted when the answers were made.
     """
     if not found:
         return None
-    costs = [_cost(one, prices) for one in found]
+    costs = [dollars(_usage(one), prices) for one in found]
     known = [cost for cost in costs if cost is not None]
     return 1000 * float(np.mean(known)) if len(known) == len(costs) else None
 
 
-def _cost(one: Took, prices: tuple[float | None, float | None] | None) -> float | None:
-    if not one.called:
-        return 0.0
-    if prices is None:
-        return one.cost
-    read, written = prices
-    if read is None or written is None or not (one.input_tokens or one.output_tokens):  # some endpoints count nothing
-        return None
-    return (one.input_tokens * read + one.output_tokens * written) / 1e6
+def _usage(one: Took) -> Usage:
+    return Usage(input_tokens=one.input_tokens, output_tokens=one.output_tokens, seconds=one.writing, cost=one.cost)
 
 
 def _pace(one: Took) -> float | None:
@@ -139,7 +136,3 @@ def _took(numbers: Sequence[float | None]) -> Took:
         output_tokens=int(written or 0),
         cost=None if cost is None else float(cost),
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -43,11 +43,15 @@ def listed(engine: Engine) -> list[dict[str, Any]]:
 
 def get(engine: Engine, prefix: str) -> Variant:
     """A variant by the beginning of its id. Raises UserError when there is none or more than one."""
-    found = [row for row in listed(engine) if row["id"].startswith(prefix)]
-    if len(found) != 1:
-        what = f"no variant '{prefix}'" if not found else f"'{prefix}' begins {len(found)} variants"
-        raise UserError(what, cure=did_you_mean(prefix, [row["id"][:12] for row in listed(engine)]))
-    return Variant(id=found[0]["id"], recipe=found[0]["recipe"])
+    begin = select(variants.c.id, variants.c.recipe).where(variants.c.id.startswith(prefix, autoescape=True)).limit(5)
+    newest = select(variants.c.id).order_by(variants.c.created.desc()).limit(100)
+    with engine.connect() as connection:
+        found = connection.execute(begin).all() if prefix else []
+        if len(found) != 1:
+            what = f"no variant '{prefix}'" if not found else f"'{prefix}' begins {len(found)} variants"
+            known = [id_[:12] for id_ in connection.execute(newest).scalars()]
+            raise UserError(what, cure=did_you_mean(prefix, known))
+    return Variant(id=found[0].id, recipe=_plain(found[0].recipe))
 
 
 def restore_prompt(engine: Engine, objects: Objects, variant: Variant) -> None:

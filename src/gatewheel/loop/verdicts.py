@@ -29,19 +29,21 @@ def identity(parts: Parts, model: str, recipe: str) -> str:
     return digest([parts.shelf.recipe(config, config.table("model", model)), recipe])
 
 
-class Memory:
+class ProjectVerdicts:
     """The verdicts of all judges of a project. What was said before `since` is asked again and replaced."""
 
     def __init__(self, parts: Parts, *, since: float = 0.0) -> None:
         self._parts = parts
         self._since = since
 
-    def of(self, model: str, recipe: str) -> Kept:
+    def of(self, model: str, recipe: str) -> JudgeVerdicts:
         """The verdicts of one judge."""
-        return Kept(lambda: self._parts.engine, lambda: identity(self._parts, model, recipe), since=self._since)
+        return JudgeVerdicts(
+            lambda: self._parts.engine, lambda: identity(self._parts, model, recipe), since=self._since
+        )
 
 
-class Kept:
+class JudgeVerdicts:
     """The verdicts of one judge. Neither the store nor the weights are looked at before they are needed."""
 
     def __init__(self, engine: Callable[[], Engine], judge: Callable[[], str], *, since: float = 0.0) -> None:

@@ -10,17 +10,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gatewheel.evals.statistics import conclusion
 from gatewheel.evals.statistics.pairs import compare
 from gatewheel.evals.statistics.resampling import is_mean
 from gatewheel.evals.statistics.sequential import Evidence
 from gatewheel.kernel.nouns import Case, Report
 from gatewheel.kernel.ports import Metric
-from gatewheel.loop.columns import Column, aligned, cases_with, dropped, is_binary
+from gatewheel.loop.columns import Column, aligned, cases_with, column, dropped, is_binary
 from gatewheel.loop.comparing import figures
 from gatewheel.ops import gate
-from gatewheel.ops.gate import Demand, Figure, Finding, Measured, Settings
+from gatewheel.ops.gate import Demand, Figure, Finding, Measurements, Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +46,7 @@ def weigh(
     *,
     slices: Iterable[str] = (),
     looking: Looking = ONCE,
-) -> Measured:
+) -> Measurements:
     """All that is known of a candidate. `metrics` are those of the suite."""
     slices = tuple(slices)
     named = {name: metrics[name] for name in settings.metrics if name in metrics}
@@ -62,7 +63,7 @@ def weigh(
         ]
         findings = [one for one in found if one is not None]
         silent = [demand for demand in wanted if looking.complete and _silent(demand, candidate, incumbent)]
-    return Measured(
+    return Measurements(
         figures={
             one.metric: Figure(
                 value=None if math.isnan(one.value) else one.value,
@@ -113,8 +114,10 @@ def finding(
         shown, low, high = _bet(demand, metric, before, after, alpha=alpha, order=looking.order), -math.inf, math.inf
     elif not looking.complete:
         shown, low, high = None, -math.inf, math.inf
-    left_out = dropped(incumbent, candidate, demand.metric, tag=demand.slice)
-    return Finding(
+    lost = dropped(incumbent, candidate, demand.metric, tag=demand.slice)
+    gained = dropped(candidate, incumbent, demand.metric, tag=demand.slice)
+    there = column(replace(candidate, rows=tuple(row for row in candidate.rows if row.case in gained)), demand.metric)
+    found = Finding(
         demand=demand,
         candidate=metric.figure(after.rows),
         incumbent=metric.figure(before.rows),
@@ -122,9 +125,23 @@ def finding(
         low=low,
         high=high,
         cases=len(set(before.cases)),
-        shown=None if shown and left_out else shown,
-        dropped=left_out,
+        shown=None if shown and lost else shown,
+        dropped=len(lost),
+        gained=len(gained),
+        there=metric.figure(there.rows) if there.cases else None,
     )
+    return found if found.shown is not None else replace(found, more=more(found, alpha=alpha))
+
+
+def more(found: Finding, *, alpha: float, n: int = 0) -> int | None:
+    """About how many more cases would settle a demand if the gain stays what it is, to two digits; None: out of sight.
+
+    `n` is what there is of them where that is not the cases of both.
+    """
+    distance = found.gain - found.demand.by
+    half = found.gain - found.low if distance > 0 else found.high - found.gain
+    needed = conclusion.more(abs(distance), half, n=n or found.cases, level=1 - 2 * alpha) if half > 0 else None
+    return needed and conclusion.rounded(needed)
 
 
 def independent(cases: Iterable[Case]) -> bool:

@@ -21,6 +21,7 @@ from gatewheel.kernel.durable import exclusive
 from gatewheel.kernel.errors import GatewheelError, UserError
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.ingest import ingest
+from gatewheel.loop.paying import Payer
 
 EVERY = 0.2  # seconds between two notes of progress
 Note = Callable[[Any], None]
@@ -39,6 +40,8 @@ def main(root: str, id_: str) -> None:
     settings = config.load(Path(root) / config.CONFIG_FILE)
     parts = Parts(settings)
     run = runs.get(parts.engine, id_)
+    if (payer := run.settings.get("payer")) is not None:
+        parts.payer = Payer(parts.engine, payer, settings.serve.dollars_per_day)
     if run.state != "queued" or run.process != os.getppid():
         return  # called off, or its watcher was killed before this process could ask to die with it
     try:
@@ -90,15 +93,56 @@ def _evaluate(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, A
 
 
 def _gate(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, Any]:
-    from gatewheel.loop.gating import Watching, judge
+    from gatewheel.loop.gating import decide
+    from gatewheel.loop.progress import Watching
 
     said = {key: settings[key] for key in ("against", "author")}
     watching = Watching(on_progress=note, run=settings["run"])
-    return asdict(judge(parts, settings["candidate"], name=settings["gate"], watching=watching, **said))
+    return asdict(decide(parts, settings["candidate"], name=settings["gate"], watching=watching, **said))
+
+
+def _judge(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, Any]:
+    from gatewheel.loop import probation
+
+    said = {key: settings[key] for key in ("again", "began")}
+    return probation.as_result(probation.measure(parts, settings["name"], **said, on_progress=note))
+
+
+def _prefer(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, Any]:
+    from gatewheel.loop import preferring
+
+    who = (settings[key] for key in ("name", "a", "b"))
+    return preferring.as_result(preferring.duel(parts, *who, on_progress=note))
+
+
+def _generate(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, Any]:
+    from gatewheel.loop.drafting import Wanted, draft
+
+    run = settings.pop("run")
+    made = draft(parts, Wanted(**settings), run=run, on_progress=note)
+    return {"drafts": [case.id for case in made]}
+
+
+def _calibrate(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, Any]:
+    from gatewheel.loop import calibrating
+
+    said = settings["wanted"]
+    file, signals = Path(said["file"]) if said["file"] else None, tuple(said["signals"])
+    wanted = calibrating.Wanted(**{**said, "file": file, "signals": signals})
+    to = parts.config.root / settings["to"]
+    return calibrating.as_result(calibrating.calibrate(parts, wanted, to, run=settings["run"], on_progress=note))
 
 
 Work = Callable[[Parts, dict[str, Any], Note], dict[str, Any]]
-WORK: dict[str, Work] = {"ingest": _ingest, "evaluate": _evaluate, "gate": _gate}
+WORK: dict[str, Work] = {
+    "ingest": _ingest,
+    "evaluate": _evaluate,
+    "gate": _gate,
+    "judge": _judge,
+    "prefer": _prefer,
+    "generate": _generate,
+    "calibrate": _calibrate,
+}
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -19,9 +18,8 @@ from gatewheel.ops.gate_words import counted, plain, signed
 
 Outcome = Literal["promote", "reject", "inconclusive"]
 Rule = Literal["better", "not worse", "slice", "floor", "ceiling", "answered", "changed", "unseen"]
-POWER = 0.8  # how often the cases that are asked for settle it
 ABSTAINING = ("abstention", "false-refusal")  # the metrics that see it when cases are abstained from
-FAR = 1_000_000  # cases beyond which nothing useful is said
+ANSWERING = "abstention"  # the metric that sees it when what should be abstained from is answered
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -71,8 +69,10 @@ class Demand:
 class Finding:
     """What was measured for a demand, on the same cases of both. `low` and `high` bound the gain.
 
-    `shown` is True or False where the demand is shown to hold or not, None where the cases do not settle it. `dropped`
-    are the cases with a value of the incumbent and none of the candidate; with one of them nothing is shown to hold.
+    `shown` is True or False where the demand is shown to hold or not, None where the cases do not settle it; about so
+    many `more` would settle it then, None where no number is in sight. `dropped` are the cases with a value of the
+    incumbent and none of the candidate; with one of them nothing is shown to hold. `gained` are those of the candidate
+    alone, with its figure `there`.
     """
 
     demand: Demand
@@ -83,7 +83,11 @@ class Finding:
     high: float
     cases: int
     shown: bool | None
+    more: int | None = None
+    unit: Literal["cases", "grades"] = "cases"  # of which there would have to be more
     dropped: int = 0
+    gained: int = 0
+    there: float | None = None
     note: str = ""  # how a judge's figures were corrected
 
 
@@ -100,7 +104,7 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class Measurements:
     """All that is known of a candidate. `findings` is None where nothing answers yet that it could be compared with."""
 
     figures: Mapping[str, Figure]
@@ -142,17 +146,13 @@ def create(settings: Settings) -> Gate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gate:
-    """Settings that decide."""
+    """Settings that decide. What `use` of a `[gate.*]` names makes one; a plugin may decide otherwise by the same."""
 
     settings: Settings
 
-    def demands(self, slices: Iterable[str] = ()) -> tuple[Demand, ...]:
-        """Every difference that has to be shown, on the suite and on each of these slices."""
-        return demands(self.settings, slices)
-
-    def decide(self, measured: Measured) -> Decision:
-        """Promote, reject or inconclusive, with a reason for each rule."""
-        return decide(self.settings, measured)
+    def decide(self, measured: Measurements | None, *, besides: Iterable[Reason] = ()) -> Decision:
+        """Promote, reject or inconclusive, with a reason for each rule and those that are known `besides`."""
+        return decide(self.settings, measured, besides=besides)
 
 
 def demands(settings: Settings, slices: Iterable[str] = ()) -> tuple[Demand, ...]:
@@ -178,7 +178,7 @@ def shown(demand: Demand, low: float, high: float) -> bool | None:
     return False if high < demand.by or (high == demand.by and better) else None
 
 
-def decide(settings: Settings, measured: Measured | None, *, besides: Iterable[Reason] = ()) -> Decision:
+def decide(settings: Settings, measured: Measurements | None, *, besides: Iterable[Reason] = ()) -> Decision:
     """Promote, reject or inconclusive, with a reason for each rule and those that are known `besides`. Pure.
 
     `measured` is None where what is known besides decides alone.
@@ -189,7 +189,7 @@ def decide(settings: Settings, measured: Measured | None, *, besides: Iterable[R
     return Decision(outcome=outcome, reasons=reasons)
 
 
-def _reasons(settings: Settings, measured: Measured) -> Iterator[Reason]:
+def _reasons(settings: Settings, measured: Measurements) -> Iterator[Reason]:
     if measured.unchanged:
         text = "The candidate is the variant that answers now: nothing has changed, so nothing can be better."
         yield Reason(rule="changed", metric="", slice="", outcome="reject", text=text)
@@ -203,7 +203,10 @@ def _reasons(settings: Settings, measured: Measured) -> Iterator[Reason]:
         text = f"{count} of the incumbent got no answer or no score; run it again.{first}"
         yield Reason(rule="answered", metric="", slice="", outcome="inconclusive", text=text)
     for demand in demands(settings, measured.slices):
-        yield _compared(demand, measured, settings.alpha)
+        yield _compared(demand, measured, settings)
+    if measured.findings is None and not measured.slices:  # else a gate with slices alone would not look at anything
+        for metric, margin in settings.slices.items():
+            yield _compared(Demand(rule="slice", metric=metric, by=-margin), measured, settings)
     parts = [one for one in demands(settings, measured.slices) if one.rule == "slice"]
     for metric in settings.slices if measured.findings is not None else ():
         if all(one in measured.silent for one in parts if one.metric == metric):
@@ -215,7 +218,7 @@ def _reasons(settings: Settings, measured: Measured) -> Iterator[Reason]:
         yield _limited(settings, "ceiling", metric, ceiling, measured)
 
 
-def _compared(demand: Demand, measured: Measured, alpha: float) -> Reason:
+def _compared(demand: Demand, measured: Measurements, settings: Settings) -> Reason:
     def reason(outcome: Outcome, text: str) -> Reason:
         return Reason(rule=demand.rule, metric=demand.metric, slice=demand.slice, outcome=outcome, text=text)
 
@@ -232,10 +235,10 @@ def _compared(demand: Demand, measured: Measured, alpha: float) -> Reason:
     found = next((one for one in measured.findings if one.demand == demand), None)
     if found is None or math.isnan(found.gain):
         return reason("reject", f"{name} could not be compared: no case has a value of both. That does not pass.")
-    return reason(*_judged(found, name, alpha))
+    return reason(*_judged(found, name, settings))
 
 
-def _judged(found: Finding, name: str, alpha: float) -> tuple[Outcome, str]:
+def _judged(found: Finding, name: str, settings: Settings) -> tuple[Outcome, str]:
     by = found.demand.by
     moved = f"better by {plain(found.gain)}" if found.gain > 0 else f"worse by {plain(-found.gain)}"
     moved = moved if found.gain else "the same"
@@ -243,43 +246,36 @@ def _judged(found: Finding, name: str, alpha: float) -> tuple[Outcome, str]:
     told = f"{name}: {plain(found.incumbent)} → {plain(found.candidate)}, {moved}{between}{found.note}"
     asked = f"better by more than {plain(by)}" if found.demand.rule == "better" else f"at most {plain(-by)} worse"
     cases = counted(found.cases)
-    if found.dropped and found.shown is not False:
-        lost = (
-            f"The candidate has no value on {counted(found.dropped)} where the incumbent has one, as when it abstains"
-        )
-        return "inconclusive", f"{told}. Asked: {asked}. {lost}; so {cases} do not settle it."
+    if found.shown is False:
+        return "reject", f"{told}. Asked: {asked}. {cases} show that it is not."
+    if unseen := _unseen(found, settings):
+        return "inconclusive", f"{told}. Asked: {asked}. {unseen}; so {cases} do not settle it."
     if found.shown is None:
-        more = cases_needed(found, alpha=alpha)
-        settle = f"about {more} more would settle it" if more else "it takes more of them"
-        settle = "no number of them in sight would settle it" if between and not more else settle
+        grades = " grades" if found.unit == "grades" else ""
+        settle = f"about {found.more} more{grades} would settle it" if found.more else "it takes more of them"
+        settle = "no number of them in sight would settle it" if between and not found.more else settle
         return "inconclusive", f"{told}. Asked: {asked}. {cases} leave it open; {settle}."
-    return (
-        "promote" if found.shown else "reject"
-    ), f"{told}. Asked: {asked}. {cases} show that it is{'' if found.shown else ' not'}."
+    return "promote", f"{told}. Asked: {asked}. {cases} show that it is."
 
 
-def cases_needed(found: Finding, *, alpha: float) -> int | None:
-    """About how many more cases would settle it four times in five, if the gain stays what it is; None: out of sight.
+def _unseen(found: Finding, settings: Settings) -> str:
+    """What the comparison does not see, since one of both has no value there; empty where nothing is missed by it.
 
-    The width of an interval shrinks with the square root of the cases.
+    What is answered where the incumbent abstains is seen by a limit on the figure of all, or by a rule on abstaining.
     """
-    distance = found.gain - found.demand.by
-    width = found.gain - found.low if distance > 0 else found.high - found.gain
-    if not distance or not math.isfinite(width) or not width > 0:
-        return None
-    sure = NormalDist().inv_cdf(1 - alpha)
-    needed = found.cases * (width / distance * (sure + NormalDist().inv_cdf(POWER)) / sure) ** 2
-    return _rounded(max(1.0, needed - found.cases)) if needed < FAR else None
-
-
-def _rounded(cases: float) -> int:
-    """Up to two leading digits, since it is an estimate: 137 → 140."""
-    unit: int = 10 ** max(0, int(math.log10(cases)) - 1)
-    return math.ceil(cases / unit) * unit
+    if found.dropped:
+        dropped = counted(found.dropped)
+        return f"The candidate has no value on {dropped} where the incumbent has one, as when it abstains"
+    metric = found.demand.metric
+    if not found.gained or ANSWERING in settings.metrics or metric in {*settings.floors, *settings.ceilings}:
+        return ""
+    there = "" if found.there is None else f", and its figure there is {plain(found.there)}"
+    gained = f"The incumbent has no value on {counted(found.gained)} where the candidate has one{there}"
+    return f"{gained}; a limit on {metric}, or a rule on {ANSWERING}, would see them"
 
 
 def _limited(
-    settings: Settings, rule: Literal["floor", "ceiling"], metric: str, limit: float, measured: Measured
+    settings: Settings, rule: Literal["floor", "ceiling"], metric: str, limit: float, measured: Measurements
 ) -> Reason:
     outcome: Outcome = "reject"
     figure = measured.figures.get(metric)

@@ -21,6 +21,8 @@ from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.store.schema import meta, releases
 
 Action = Literal["gate", "propose", "promote", "rollback"]
+Present = Mapping[str, Mapping[str, Any]]
+"""Gate → what the reason of its decision (`record`) has to hold of CHANGED, and has to hold no more of."""
 SERVED = ("promote", "rollback")  # what changes the variant that answers
 GENESIS = "0" * 64
 HEAD = "releases.head"  # key of `meta`: number and hash of the last row, so that rows missing at the end are found
@@ -64,7 +66,7 @@ class Verified:
     faults: tuple[str, ...]
 
 
-def decide(engine: Engine, app: str, variant: str, *, reason: Mapping[str, Any], author: str = "") -> Release:
+def record(engine: Engine, app: str, variant: str, *, reason: Mapping[str, Any], author: str = "") -> Release:
     """Write down what a gate said. `reason` has at least gate, outcome and `released`, what answered at that time.
 
     The same words as the last time are not written twice, unless what answers has changed in between.
@@ -89,28 +91,24 @@ def propose(engine: Engine, app: str, variant: str, *, text: str = "", author: s
     return _append(engine, draft)
 
 
-def promote(
-    engine: Engine, app: str, variant: str, *, gates: Iterable[str], override: str = "", author: str = ""
-) -> Release:
+def promote(engine: Engine, app: str, variant: str, *, gates: Present, override: str = "", author: str = "") -> Release:
     """Release a variant that each of these gates let pass against what is released now, or for the reason `override`.
 
-    Where `gates` is a mapping, it says what the reason of each decision (`decide`) has to hold: what was judged by
-    other settings, other cases or other documents than the present ones is no pass any more. Raises UserError when a
-    gate did not let it pass, when there is no gate, and when the variant is released already.
+    What was judged by other settings, other cases or other documents than the present ones is no pass any more. Raises
+    UserError when a gate did not let it pass, when there is no gate, and when the variant is released already.
     """
-    present: Mapping[str, Mapping[str, Any]] = gates if isinstance(gates, Mapping) else {gate: {} for gate in gates}
 
     def draft(rows: Sequence[Release]) -> Release:
         _refuse_released(rows, app, variant)
         if override.strip():
             return _draft(app, "promote", variant, {"override": override.strip()}, author)
-        passed = passes(rows, app, variant, present)
+        passed = passes(rows, app, variant, gates)
         return _draft(app, "promote", variant, {"decisions": [row.number for row in passed]}, author)
 
     return _append(engine, draft)
 
 
-def passes(rows: Sequence[Release], app: str, variant: str, present: Mapping[str, Mapping[str, Any]]) -> list[Release]:
+def passes(rows: Sequence[Release], app: str, variant: str, present: Present) -> list[Release]:
     """The decisions of gates by which `promote` would release a variant. Raises UserError where it would not."""
     passed = [_passed(rows, app, variant, gate) for gate in present]
     for row in passed:
@@ -124,7 +122,7 @@ def rollback(engine: Engine, app: str, *, text: str = "", author: str = "") -> R
     """Release what was released before, or nothing when this was the first. Raises UserError without a release."""
 
     def draft(rows: Sequence[Release]) -> Release:
-        stack = _stack(rows, app)
+        stack = stack_of(rows, app)
         if not stack:
             raise UserError(f"[app.{app}] has no release to go back from", cure="see `gatewheel release list`")
         before = stack[-2] if len(stack) > 1 else ""
@@ -225,11 +223,13 @@ def _rows(connection: Connection) -> list[Release]:
 
 
 def _draft(app: str, action: Action, variant: str, reason: Mapping[str, Any], author: str) -> Release:
-    said = json.loads(json.dumps(reason, allow_nan=False))  # as it will be read again: lists for tuples
-    return Release(number=0, app=app, created=time.time(), action=action, variant=variant, reason=said, author=author)
+    words = json.dumps([reason, author], ensure_ascii=False, allow_nan=False)
+    # as it will be read again: lists for tuples, and nothing that is no UTF-8, such as a byte of a Latin-1 terminal
+    said, who = json.loads(words.encode("utf-8", "replace"))
+    return Release(number=0, app=app, created=time.time(), action=action, variant=variant, reason=said, author=who)
 
 
-def _stack(rows: Iterable[Release], app: str) -> list[str]:
+def stack_of(rows: Iterable[Release], app: str) -> list[str]:
     """What was released, the present one last; a roll back takes one off."""
     stack: list[str] = []
     for row in rows:
@@ -241,14 +241,14 @@ def _stack(rows: Iterable[Release], app: str) -> list[str]:
 
 
 def _refuse_released(rows: Sequence[Release], app: str, variant: str) -> None:
-    stack = _stack(rows, app)
+    stack = stack_of(rows, app)
     if stack and stack[-1] == variant:
         raise UserError(f"{variant[:12]} is the release of [app.{app}] already", cure="there is nothing to do")
 
 
 def _passed(rows: Sequence[Release], app: str, variant: str, gate: str) -> Release:
     """The newest decision of a gate on a variant against what is released now. Raises UserError when it is no pass."""
-    stack, since = _stack(rows, app), _changed(rows, app)
+    stack, since = stack_of(rows, app), _changed(rows, app)
     mine = _decisions(rows, app, variant, gate)
     if not mine:
         raise UserError(f"[gate.{gate}] never judged {variant[:12]}", cure=AGAIN)
@@ -267,10 +267,9 @@ def _passed(rows: Sequence[Release], app: str, variant: str, gate: str) -> Relea
 
 def _refuse_stale(row: Release, present: Mapping[str, Any]) -> None:
     """Raises UserError when a decision was made about something else than there is now."""
-    gate = row.reason["gate"]
-    for key, value in present.items():
-        if row.reason.get(key) != value:
-            what = CHANGED.get(key, f"{key} of [gate.{{gate}}] was").format(gate=gate, suite=row.reason.get("suite"))
+    for key, changed in CHANGED.items():
+        if row.reason.get(key) != present.get(key):
+            what = changed.format(gate=row.reason["gate"], suite=row.reason.get("suite"))
             raise UserError(f"{what} changed since row {row.number}", cure=f"run it again: {AGAIN}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, Insert, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gatewheel.kernel.nouns import Usage
+from gatewheel.kernel.nouns import Key, Usage
 from gatewheel.kernel.store.schema import spending
 
 DAY = 24 * 3600
@@ -36,6 +36,15 @@ def spent_today(engine: Engine, key: str | None = None) -> float:
         query = query.where(spending.c.key == key)
     with engine.connect() as connection:
         return float(connection.execute(query).scalar_one())
+
+
+def spent(engine: Engine, key: Key | None, *, most: float | None) -> str:
+    """Whose dollars of today are spent, in words: those of a key, or the `most` of all together; else empty."""
+    if key and key.dollars_per_day is not None and spent_today(engine, key.id) >= key.dollars_per_day:
+        return f"the key '{key.name}' has spent its {key.dollars_per_day:g} dollars of today"
+    if most is not None and spent_today(engine) >= most:
+        return f"the {most:g} dollars that may be spent a day are spent"
+    return ""
 
 
 def since(engine: Engine, *, days: int) -> list[dict[str, Any]]:

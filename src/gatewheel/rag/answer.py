@@ -96,7 +96,7 @@ class App:
         output = self._output(asked, context, listener)
         completion = self._generate(asked, context, output, recorder, listener)
         with recorder.span("check") as span:
-            output.finish(cut=completion.finish == "length")
+            output.finish(cut=completion.finish in ("length", "cancelled"))
             span["gatewheel.sentences"] = len(output.sentences)
             span["gatewheel.supported"] = sum(s.supported for s in output.sentences)
             if self.settings.mode == "draft-or-quote" and isinstance(output, Prose) and output.abstained:

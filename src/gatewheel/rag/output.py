@@ -140,7 +140,7 @@ class Prose:
         self._pending, self._seen = known + rest, len(known)
 
     def finish(self, *, cut: bool = False) -> None:
-        """The draft is over; `cut` when it ran out of tokens, so that its last words may be half a sentence."""
+        """The draft is over; `cut` when its writer was stopped, so that its last words may be half a sentence."""
         pending, self._pending = self._pending, ""
         spans = sentence_spans(pending)
         if cut and spans and not _END.search(pending[slice(*spans[-1])]):

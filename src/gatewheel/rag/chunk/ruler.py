@@ -10,8 +10,6 @@ import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gatewheel.kernel.nouns import Span
 
 if TYPE_CHECKING:
@@ -122,6 +120,8 @@ def _is_second_of_a_flag(text: str, offset: int) -> bool:
 
 def _with_long_words(text: str, starts: Offsets) -> Offsets:
     """The starts, with more of them inside words that the encoder took for one unknown token or for none."""
+    import numpy as np
+
     extra = [
         np.arange(word.start(), word.end(), UNKNOWN_STEP, dtype=starts.dtype)
         for start, end in _gaps(starts, len(text))
@@ -133,6 +133,8 @@ def _with_long_words(text: str, starts: Offsets) -> Offsets:
 
 def _gaps(starts: Offsets, end: int) -> Iterator[Span]:
     """Neighbours that are further apart than LONGEST_WORD, the text's ends included."""
+    import numpy as np
+
     last = 0
     for at in range(0, len(starts) + 1, BLOCK):  # at once, 20 million tokens would need 300 MB more
         stop = [end] if at + BLOCK > len(starts) else starts[:0]

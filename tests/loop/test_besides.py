@@ -13,7 +13,7 @@ from examinee import Examinee, examinee
 from gatewheel.cli.gate_files import markdown
 from gatewheel.kernel.errors import ConfigError
 from gatewheel.loop import releasing
-from gatewheel.loop.gating import Judged, judge
+from gatewheel.loop.gating import Decided, decide
 from gating import make
 from judged import JUDGE, agreeing, golden, grading, stars
 
@@ -23,9 +23,9 @@ WORDS_ONLY = '[encoder.main]\nuse = "none"\n[retriever.main]\nuse = "bm25"\n'
 RULES = "floors = { inclusion = 0.2 }\n"
 
 
-def judged(folder: Path, candidate: str, *, against: str = "") -> Judged:
+def decided(folder: Path, candidate: str, *, against: str = "") -> Decided:
     with gw.open(folder) as project:
-        return judge(project.parts, candidate, against=against)
+        return decide(project.parts, candidate, against=against)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def court(folder: Path, url: str, rules: str, told: str = JUDGE) -> Path:
 def test_a_judge_on_probation_rejects_before_anybody_is_asked(tmp_path: Path, endpoint: Examinee) -> None:
     home = court(tmp_path, endpoint.url, "better = { inclusion = 0.0, helpful = 0.0 }\nfloors = { helpful = 2.0 }\n")
     endpoint.forget()
-    found = judged(home, "main", against="deaf")
+    found = decided(home, "main", against="deaf")
     assert (found.decision.outcome, found.cases, found.of, found.reports) == ("reject", 0, 40, ())
     assert [(one.rule, one.metric) for one in found.decision.reasons] == [("better", "helpful"), ("floor", "helpful")]
     assert "it was never measured; run `gatewheel evals judge helpful`" in found.decision.reasons[0].text
@@ -57,12 +57,12 @@ def test_a_gate_does_not_ask_the_golden_suite_of_its_judge(tmp_path: Path, endpo
     same = JUDGE.replace('golden = "golden"', 'golden = "rooms"')
     home = court(tmp_path, endpoint.url, "floors = { helpful = 2.0 }\n", same)
     with pytest.raises(ConfigError, match="a judge whose golden set is the same suite") as raised:
-        judged(home, "main")
+        decided(home, "main")
     assert "[metric.helpful] golden" in raised.value.cure
     (home / "gatewheel.toml").write_text(
         (home / "gatewheel.toml").read_text(encoding="utf-8").replace("floors = { helpful", "floors = { inclusion")
     )
-    assert judged(home, "main").cases == 40, "who does not ask the judge is free to"
+    assert decided(home, "main").cases == 40, "who does not ask the judge is free to"
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def coached(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_candidate_whose_prompt_shows_it_cases_does_not_pass(coached: Path) -> None:
-    found = judged(coached, "coached")
+    found = decided(coached, "coached")
     assert (found.decision.outcome, found.cases) == ("inconclusive", 0)
     [reason] = found.decision.reasons
     assert reason.rule == "unseen"
@@ -89,7 +89,7 @@ def test_a_candidate_whose_prompt_shows_it_cases_does_not_pass(coached: Path) ->
 def test_nobody_has_to_beat_what_the_incumbents_prompt_shows(coached: Path) -> None:
     with gw.open(coached) as project:
         releasing.promote(project.parts, "main", "coached", override="it was so before anybody looked")
-    found = judged(coached, "main")
+    found = decided(coached, "main")
     assert (found.decision.outcome, found.cases) == ("promote", 40)
     text = found.decision.reasons[0].text
     assert text == "2 of 40 cases are in the training data too (the incumbent's prompt) and left out."

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from gatewheel.kernel.config import Config, load
+from gatewheel.kernel.errors import ConfigError
 from gatewheel.loop.compose import Parts
-from gatewheel.loop.releasing import gates_of, refused
+from gatewheel.loop.releasing import as_filed, gates_of, refused
 from gatewheel.loop.serving import as_served
 from gatewheel.ops import releases
 from gatewheel.ops.releases import Release
+
+if TYPE_CHECKING:
+    from gatewheel.loop.leaks import Tick
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,7 +23,7 @@ class Candidate:
     """A variant that was judged against the present release or proposed since it was made, or that is the file's.
 
     `proposed` is the newest row that asks for it, `decisions` the newest one of each gate against what answers now.
-    `passed` says that every gate of the application let it pass, `refused` why it would not be released all the same.
+    `passed` says that every gate of the application let it pass; whether that still holds, `refusals` finds out.
     `app` is the [app.*] that says it now, if one does. `left` is the newest roll back from it.
     """
 
@@ -27,11 +33,10 @@ class Candidate:
     decisions: tuple[Release, ...]
     passed: bool
     left: Release | None
-    refused: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class ReleaseStatus:
     """An application. `released` is empty while the variant of the `file` answers; `since` is the row that did it.
 
     `back` is what a roll back would release, "" the file's; None where there is nothing to go back from.
@@ -46,33 +51,43 @@ class Standing:
     candidates: tuple[Candidate, ...]
 
 
-def standings(parts: Parts) -> list[Standing]:
+def statuses(parts: Parts) -> list[ReleaseStatus]:
     """Every application of the project, by name."""
     rows = releases.history(parts.engine)
     with as_served(parts) as served:
         files = {name: served.variant(name).id for name in parts.config.names("app")}
-        found = [_standing(parts, name, files, [row for row in rows if row.app == name]) for name in sorted(files)]
-        return [replace(one, candidates=_told(served, one)) for one in found]
+    try:
+        config = load(parts.config.path)  # whose gates `promote` goes by
+    except ConfigError:
+        config = parts.config  # the way back is seen even so
+    return [_of(config, name, files, rows) for name in sorted(files)]
 
 
-def _told(served: Parts, one: Standing) -> tuple[Candidate, ...]:
-    """Candidates with what has become of their pass: it holds for what it was said of, and that may have changed."""
-    return tuple(
-        replace(each, refused=refused(served, one.app, each.variant)) if each.passed else each
-        for each in one.candidates
-    )
+def refusals(parts: Parts, app: str, *, tick: Tick = lambda: None) -> dict[str, str]:
+    """The candidates of an application that passed → why they would not be released all the same; empty: they would.
+
+    A pass holds for what it was said of, and to see whether that has changed may take minutes (`releasing.refused`).
+    Raises ConfigError for an application that there is not.
+    """
+    rows = releases.history(parts.engine)
+    with as_filed(parts) as served:
+        served.config.table("app", app)
+        files = {name: served.variant(name).id for name in served.config.names("app")}
+        passed = [each.variant for each in _of(served.config, app, files, rows).candidates if each.passed]
+        return {variant: refused(served, app, variant, tick=tick) for variant in passed}
 
 
-def _standing(parts: Parts, name: str, files: dict[str, str], rows: Sequence[Release]) -> Standing:
+def _of(config: Config, name: str, files: dict[str, str], every: Sequence[Release]) -> ReleaseStatus:
+    rows = [row for row in every if row.app == name]
     changes = [row for row in rows if row.action in releases.SERVED]
     since = changes[-1] if changes else None
     released = since.variant if since else ""
-    gates = tuple(gates_of(parts.config, name))
+    gates = tuple(gates_of(config, name))
     present = released or files[name]
     asked = [row for row in rows if _counts(row, since)]
     named = [row.variant for row in reversed(asked)] + ([files[name]] if released else [])
-    stack = stack_of(rows)
-    return Standing(
+    stack = releases.stack_of(rows, name)
+    return ReleaseStatus(
         app=name,
         released=released,
         since=since,
@@ -109,14 +124,3 @@ def _candidate(
         passed=bool(gates) and all(outcome == "promote" for outcome in outcomes),
         left=left[-1] if left else None,
     )
-
-
-def stack_of(rows: Sequence[Release]) -> list[str]:
-    """What was released of one application, the present one last; a roll back takes one off."""
-    stack: list[str] = []
-    for row in rows:
-        if row.action == "promote":
-            stack.append(row.variant)
-        elif row.action == "rollback" and stack:
-            stack.pop()
-    return stack

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OF_AUTO = "openvino"
 
 
-class Scorer:
+class LazyLikelihoods:
     """Fulfils the port Likelihoods; what it takes is loaded at the first question. Any thread may ask."""
 
     def __init__(self, make: Callable[[], TextLikelihoods], *, tells_tokens: bool = False) -> None:
@@ -63,23 +63,25 @@ class Scorer:
                 self._made.close()
 
 
-class Scorers:
-    """Scorers by what their tables say. `say` is told what takes long."""
+class LikelihoodShelf:
+    """What tells likelihoods, by what the tables of models say. `say` is told what takes long."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._scorers: dict[str, Scorer] = {}
+        self._by_digest: dict[str, LazyLikelihoods] = {}
 
-    def get(self, config: Config, name: str) -> Scorer:
+    def get(self, config: Config, name: str) -> LazyLikelihoods:
         """Of `[model.<name>]`. Raises ConfigError for a model that cannot tell; loads nothing yet."""
-        table, module = _teller(config, name)
+        table, module = _engine(config, name)
         tells_tokens = getattr(module, "TELLS_TOKENS", False)
-        made = Scorer(lambda: module.scorer(table.settings, on_progress=self._say), tells_tokens=tells_tokens)
-        return self._scorers.setdefault(digest(table.plain()), made)
+        made = LazyLikelihoods(
+            lambda: module.text_likelihoods(table.settings, on_progress=self._say), tells_tokens=tells_tokens
+        )
+        return self._by_digest.setdefault(digest(table.plain()), made)
 
     def recipe(self, config: Config, name: str) -> dict[str, Any]:
         """What decides the numbers: engine and precision, the settings, and the digest of the weights."""
-        table, module = _teller(config, name)
+        table, module = _engine(config, name)
         made = {"scores": module.SCORES, **words(table)}
         if "weights" in made:
             made["weights_sha256"] = identity(made["weights"])
@@ -87,22 +89,22 @@ class Scorers:
 
     def close(self) -> None:
         """Close all of them."""
-        for scorer in self._scorers.values():
-            scorer.close()
-        self._scorers.clear()
+        for one in self._by_digest.values():
+            one.close()
+        self._by_digest.clear()
 
 
-def _teller(config: Config, name: str) -> tuple[Table, ModuleType]:
+def _engine(config: Config, name: str) -> tuple[Table, ModuleType]:
     """The table that stands for one when likelihoods are asked, and its engine. Raises ConfigError."""
     table = config.table("model", name)
     if table.use == "fallback":
         settings: Any = table.settings
-        return _teller(config, settings.models[0])
+        return _engine(config, settings.models[0])
     if table.use == "auto":
         same = catalog.load("model", OF_AUTO).Settings(**table.settings.model_dump())
         table = replace(table, use=OF_AUTO, settings=same)
     module = catalog.load("model", table.use)
-    if not hasattr(module, "scorer"):
+    if not hasattr(module, "text_likelihoods"):
         what = f"{config.path.name}: [model.{name}] use: '{table.use}' does not tell how probable given texts are"
         raise ConfigError(what, cure='write use = "openvino", "hf", "llama.cpp" or "openai"')
     return table, module
