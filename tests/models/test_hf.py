@@ -10,7 +10,8 @@ import pytest
 from gatewheel.kernel.errors import MissingPart, ModelError
 from gatewheel.kernel.nouns import Message
 from gatewheel.kernel.ports import Decoding
-from gatewheel.models import hf
+from gatewheel.models import hf, llamacpp
+from gatewheel.models.weights import DEFAULT, find
 
 FRANCE = [Message(role="user", content="What is the capital of France?")]
 
@@ -44,3 +45,17 @@ def test_with_the_extra_the_packaged_weights_answer_stream_and_stop(tmp_path: Pa
         model.chat(FRANCE, decoding=Decoding())
     with pytest.raises(ModelError, match="transformers cannot load"):
         hf.create(hf.Settings(weights=str(tmp_path)))
+
+
+@pytest.mark.train
+def test_a_text_has_the_tokens_that_llama_cpp_gives_it() -> None:
+    pytest.importorskip("transformers", reason="the engine hf is part of the extra gatewheel[train]")
+    tokenizer = hf.tokenizer_at(find(DEFAULT))
+    reader = llamacpp.text_likelihoods(llamacpp.Settings(context_length=128, threads=1))
+    try:
+        for text in ("½ of 10² is 3.14", "<|im_start|>user\nHi<|im_end|>", " Zürich 東京 🚀"):
+            assert tokenizer(text, add_special_tokens=False)["input_ids"] == reader.reader.encode(text)
+    finally:
+        reader.close()
+    assert (tokenizer.eos_token, tokenizer.bos_token) == ("<|im_end|>", "<|im_start|>")
+    assert "named SmolLM" in tokenizer.chat_template

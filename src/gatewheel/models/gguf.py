@@ -51,14 +51,12 @@ class Tensor:
     shape: tuple[int, ...]
     kind: int  # ggml_type: 0 is F32, 1 F16, 3 Q4_1, 8 Q8_0 …
     start: int  # where its weights begin in the file
-    line: tuple[int, int]  # where this line of the table lies in the file; its last 12 bytes are kind and offset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """Where things lie in a file: the keys before byte `keys_end`, then the table, then weights at multiples."""
+    """Where the weights lie in a file: each tensor begins at a multiple of `alignment` bytes."""
 
-    keys_end: int
     alignment: int
     tensors: tuple[Tensor, ...]
 
@@ -105,6 +103,19 @@ def read_layout(path: Path) -> Layout:
     return _read(path, parse_layout)
 
 
+def read_keys(path: Path, *, texts: bool = False) -> dict[str, Any]:
+    """Every key of the GGUF file at `path`: numbers, texts, and arrays as tuples. Raises ModelError like read_header.
+
+    Arrays of texts, which a vocabulary makes long, are left out unless `texts` asks for them.
+    """
+    return _read(path, lambda data: parse_keys(data, texts=texts))
+
+
+def read_raw_keys(path: Path) -> dict[str, bytes]:
+    """Each key of the GGUF file at `path` with its type and value as bytes. Raises ModelError like read_header."""
+    return _read(path, parse_raw_keys)
+
+
 def _read(path: Path, parse: Callable[[mmap.mmap], Read]) -> Read:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -123,22 +134,45 @@ def parse_header(data: mmap.mmap | bytes) -> Header:
     return _header(said, parameters=sum(math.prod(tensor.shape) for tensor in _table(cursor, tensors)))
 
 
+def parse_keys(data: mmap.mmap | bytes, *, texts: bool) -> dict[str, Any]:
+    """The keys in `data`, which starts where the file does."""
+    said, _ = _keys(_Bytes(data))
+    strings = {key: tuple(value) if texts else None for key, value in said.items() if isinstance(value, _Strings)}
+    return {key: value for key, value in (said | strings).items() if value is not None}
+
+
 def parse_layout(data: mmap.mmap | bytes) -> Layout:
     """Where the tensors lie in `data`, which starts where the file does. Their lengths are for the reader to check."""
     cursor = _Bytes(data)
     said, count = _keys(cursor)
-    keys_end = cursor.at
     table = list(_table(cursor, count))
     alignment = said.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 0 < alignment <= 2**20:
         raise _Damaged(f"general.alignment = {alignment}")
     weights = -(-cursor.at // alignment) * alignment
     tensors = tuple(replace(tensor, start=weights + tensor.start) for tensor in table)
-    return Layout(keys_end=keys_end, alignment=alignment, tensors=tensors)
+    return Layout(alignment=alignment, tensors=tensors)
+
+
+def parse_raw_keys(data: mmap.mmap | bytes) -> dict[str, bytes]:
+    """Each key in `data`, which starts where the file does, with its type and value as they stand in the file."""
+    cursor = _Bytes(data)
+    found = {}
+    for _ in range(_begin(cursor)[1]):
+        name, begin = cursor.text(at_most=_MAX_NAME), cursor.at
+        _value(cursor, cursor.scalar("I"))
+        found[name] = bytes(data[begin : cursor.at])
+    return found
 
 
 def _keys(cursor: _Bytes) -> tuple[dict[str, Any], int]:
     """All keys with their values, and how many tensors are to follow; the cursor stands at the first of them then."""
+    tensors, keys = _begin(cursor)
+    return {cursor.text(at_most=_MAX_NAME): _value(cursor, cursor.scalar("I")) for _ in range(keys)}, tensors
+
+
+def _begin(cursor: _Bytes) -> tuple[int, int]:
+    """How many tensors and keys there are; the cursor stands at the first key then."""
     if cursor.take(4) != b"GGUF":
         raise _Damaged("it does not start with GGUF")
     version = cursor.scalar("I")
@@ -147,7 +181,7 @@ def _keys(cursor: _Bytes) -> tuple[dict[str, Any], int]:
     tensors, keys = cursor.scalar("Q"), cursor.scalar("Q")
     if max(tensors, keys) > _MAX_ENTRIES:
         raise _Damaged(f"it claims {keys} keys and {tensors} tensors; at most {_MAX_ENTRIES} of each are read")
-    return {cursor.text(at_most=_MAX_NAME): _value(cursor, cursor.scalar("I")) for _ in range(keys)}, tensors
+    return tensors, keys
 
 
 def _header(said: dict[str, Any], *, parameters: int) -> Header:
@@ -231,11 +265,10 @@ def _skip_strings(cursor: _Bytes, count: int) -> None:
 def _table(cursor: _Bytes, tensors: int) -> Iterator[Tensor]:
     """The lines of the table; `start` counts from the first byte of the weights, which is known only at its end."""
     for _ in range(tensors):
-        begin = cursor.at
         name = cursor.text(at_most=_MAX_NAME)
         rank = cursor.scalar("I")
         if rank > 4:
             raise _Damaged(f"a tensor of {rank} dimensions at offset {cursor.at}")
         shape = tuple(cursor.scalar("Q") for _ in range(rank))
         kind, start = cursor.scalar("I"), cursor.scalar("Q")
-        yield Tensor(name=name, shape=shape, kind=kind, start=start, line=(begin, cursor.at))
+        yield Tensor(name=name, shape=shape, kind=kind, start=start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from gatewheel.kernel.errors import MissingPart, ModelError
 from gatewheel.kernel.nouns import Completion, Message
 from gatewheel.kernel.ports import Decoding, Model, OnText
 from gatewheel.models import logprobs
+from gatewheel.models.byte_bpe import tokenizer_of
 from gatewheel.models.cores import available_cores
 from gatewheel.models.likelihoods import TextLikelihoods
 from gatewheel.models.stream import Emit
@@ -207,16 +209,32 @@ class _Pieces:
 def _load(path: Path, settings: Settings) -> tuple[Any, Any]:
     import torch
     import transformers
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    transformers.utils.logging.disable_progress_bar()
+    logging: Any = transformers.utils.logging
+    logging.disable_progress_bar()
     torch.set_num_threads(settings.threads or available_cores())
     gguf = {} if path.is_dir() else {"gguf_file": path.name}
     where = str(path if path.is_dir() else path.parent)
-    tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True, **gguf)
     dtype = getattr(torch, settings.dtype)
-    model = AutoModelForCausalLM.from_pretrained(where, local_files_only=True, dtype=dtype, **gguf)
-    return model.eval(), tokenizer
+    model: Any = AutoModelForCausalLM.from_pretrained(where, local_files_only=True, dtype=dtype, **gguf)
+    return model.eval(), tokenizer_at(path)
+
+
+def tokenizer_at(path: Path) -> Any:
+    """The tokenizer of a Hugging Face folder or a GGUF file, for transformers. Raises what transformers raises."""
+    from tokenizers import Tokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    if path.is_dir():
+        return AutoTokenizer.from_pretrained(str(path), local_files_only=True)
+    if (exact := tokenizer_of(path)) is None:
+        return AutoTokenizer.from_pretrained(str(path.parent), local_files_only=True, gguf_file=path.name)
+    # transformers' own conversion leaves out how texts are cut beforehand: "½" becomes other tokens
+    made, config = exact
+    fast: Any = PreTrainedTokenizerFast
+    said = {key: value for key, value in config.items() if key != "tokenizer_class"}
+    return fast(tokenizer_object=Tokenizer.from_str(json.dumps(made)), **said)
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -25,6 +25,7 @@ from gatewheel.models import logprobs
 from gatewheel.models.cores import available_cores
 from gatewheel.models.gguf import Header, read_header
 from gatewheel.models.likelihoods import TextLikelihoods
+from gatewheel.models.lora_gguf import refuse_unfit
 from gatewheel.models.stream import Emit
 from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
 from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, find
@@ -41,6 +42,7 @@ class Settings(BaseModel):
     `parallel` calls are written in the same batches, each in a context of its own: n of them take n times the memory.
     `prompt_cache` keeps what was read of the last prompt in each context, so that the same beginning is not read again.
     It changes the batches, so the rounding, so now and then a token: the same question may be answered otherwise.
+    `adapter` is a LoRA-GGUF file that is added to the weights, `adapter_scale` times as strongly as it was trained.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,12 +52,14 @@ class Settings(BaseModel):
     threads: Threads = 0
     parallel: int = Field(1, ge=1, le=256, description="Answers written at once, each in a context of its own.")
     prompt_cache: bool = Field(False, description="Read the same beginning of a prompt once; answers may vary by it.")
+    adapter: str = Field("", description="The path of a LoRA-GGUF file for the same weights; empty: none.")
+    adapter_scale: float = Field(1.0, ge=0, le=10, description="How strongly the adapter acts; 1 as it was trained.")
 
 
 def create(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> Model:
     """Load the weights (0.4 s for 135M parameters).
 
-    Raises MissingPart when the weights are not here, ModelError when llama.cpp cannot read them.
+    Raises MissingPart when weights or adapter are not here, ModelError when llama.cpp cannot read or unite them.
     """
     del on_progress  # loading is too short to report
     path = find(settings.weights)
@@ -228,6 +232,10 @@ def _load(path: Path, listen: Path, context_length: int, settings: Settings) -> 
         raise MissingPart("the package xllamacpp is not installed", cure="pip install xllamacpp") from error
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
+    if settings.adapter:
+        adapter = Path(settings.adapter).expanduser()
+        refuse_unfit(adapter, path)
+        parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), settings.adapter_scale)]
     parameters.n_ctx = context_length * settings.parallel  # llama.cpp divides it among the slots
     parameters.n_parallel = settings.parallel
     parameters.n_batch = parameters.n_ubatch = _BATCH

@@ -8,14 +8,13 @@ shapes and the order of rows stay, so whatever the import does with them, it doe
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatewheel.kernel.errors import ModelError
-from gatewheel.models.gguf import Layout, Tensor, read_layout
+from gatewheel.models.gguf import Layout, Tensor, read_layout, read_raw_keys
+from gatewheel.models.gguf_tensors import kind_of, meant, rows_of
+from gatewheel.models.gguf_writing import Slot, write_to
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,10 +48,7 @@ def _kind_for(tensor: Tensor, source: Path, exact: bool) -> Any:
     """The ggml type in which the import keeps the tensor."""
     from gguf import GGMLQuantizationType as Kind
 
-    try:
-        kind = Kind(tensor.kind)
-    except ValueError as error:
-        raise _unreadable(tensor, source, f"unknown type {tensor.kind}") from error
+    kind = kind_of(tensor, source)
     if kind == Kind.F32 and len(tensor.shape) < 2:
         return kind
     if exact:
@@ -64,51 +60,21 @@ def _write(source: Path, target: Path, layout: Layout, kinds: list[Any]) -> None
     import numpy as np
 
     held = np.memmap(source, dtype=np.uint8, mode="r")
+    slots = [
+        Slot(name=tensor.name, shape=tensor.shape[::-1], kind=kind.name)
+        for tensor, kind in zip(layout.tensors, kinds, strict=True)
+    ]
+    made = (_pieces(held, tensor, kind, source) for tensor, kind in zip(layout.tensors, kinds, strict=True))
     with target.open("wb") as file:
-        file.write(held[: layout.keys_end].data)
-        offset = 0
-        for tensor, kind in zip(layout.tensors, kinds, strict=True):
-            begin, end = tensor.line
-            file.write(held[begin : end - 12].data)
-            file.write(struct.pack("<IQ", kind, offset))
-            offset += _padded(math.prod(_in_bytes(tensor.shape, kind)), layout.alignment)
-        for tensor, kind in zip(layout.tensors, kinds, strict=True):
-            file.write(bytes(_padded(file.tell(), layout.alignment) - file.tell()))
-            for piece in _pieces(held, tensor, kind, source):
-                file.write(piece.data)
-        file.write(bytes(_padded(file.tell(), layout.alignment) - file.tell()))
+        write_to(file, read_raw_keys(source), slots, made, alignment=layout.alignment)
 
 
 def _pieces(held: Bytes, tensor: Tensor, kind: Any, source: Path) -> Iterator[Bytes]:
     """The bytes of the tensor in the type `kind`, some rows at a time."""
-    from gguf import GGMLQuantizationType, dequantize, quantize
+    from gguf import quantize
 
-    own = GGMLQuantizationType(tensor.kind)
-    rows, width = _in_bytes(tensor.shape, own)
-    if tensor.start + rows * width > len(held):
-        raise _unreadable(tensor, source, "no room for its weights in the file, which may be an unfinished download")
-    weights = held[tensor.start : tensor.start + rows * width].reshape(rows, width)
+    weights = rows_of(held, tensor, source)
     step = max(1, _CHUNK // max(1, tensor.shape[0]))
-    for row in range(0, rows, step):
+    for row in range(0, len(weights), step):
         piece = weights[row : row + step]
-        try:
-            yield piece if kind == own else quantize(dequantize(piece, own), kind)
-        except NotImplementedError as error:
-            raise _unreadable(tensor, source, f"the type {own.name}, which cannot be read") from error
-
-
-def _in_bytes(shape: tuple[int, ...], kind: Any) -> tuple[int, int]:
-    """Rows, and bytes of each."""
-    from gguf import GGML_QUANT_SIZES
-
-    weights, size = GGML_QUANT_SIZES[kind]
-    columns, *rest = shape or (1,)
-    return math.prod(rest), -(-columns // weights) * size
-
-
-def _padded(length: int, alignment: int) -> int:
-    return -(-length // alignment) * alignment
-
-
-def _unreadable(tensor: Tensor, source: Path, why: str) -> ModelError:
-    return ModelError(f"the tensor {tensor.name} of {source} has {why}", cure="use the engine llama.cpp for them")
+        yield piece if kind == tensor.kind else quantize(meant(piece, tensor, source), kind)

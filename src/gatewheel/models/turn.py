@@ -53,7 +53,7 @@ def take_turn(
         schema.check_schema(decoding.schema)
     started = time.perf_counter()
     writer = Writer(on_text=on_text, stop=() if decoding.schema is not None else decoding.stop)
-    plain = [_disarm(tools.as_plain(message), control_tokens) for message in messages]
+    plain = [disarm(tools.as_plain(message), control_tokens) for message in messages]
     written = drive(lambda emit: write(plain, decoding, emit), receive=writer.feed)
     writer.finish()
     finish = writer.stopped_by or written.finish
@@ -94,7 +94,7 @@ def _as_call(completion: Completion, on_text: OnText | None) -> Completion:
     return replace(completion, text=text, tool_calls=calls, finish="tool_calls" if calls else completion.finish)
 
 
-def _disarm(message: dict[str, str], control_tokens: Sequence[str]) -> dict[str, str]:
+def disarm(message: dict[str, str], control_tokens: Sequence[str]) -> dict[str, str]:
     """The message with a space inside every control token: a document may not end its turn and speak as the system."""
     content = message["content"]
     for token in control_tokens:
