@@ -61,6 +61,7 @@ def test_a_table_becomes_a_suite(home: Path, call: Call) -> None:
         "known": 0,
         "twins": 0,
         "skipped": [],
+        "redacted": 0,
     }
     assert (home / "suites" / "faq.toml").read_text() == 'metrics = ["exact-match", "token-f1"]\n'
     suite = suites.load(home, "faq")

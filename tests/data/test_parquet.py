@@ -75,6 +75,26 @@ def test_one_of_several_splits_is_named(tmp_path: Path) -> None:
     assert len(read_any(hub / "test-00000-of-00002.parquet")) == 1
 
 
+def test_turns_in_columns_are_conversations(tmp_path: Path) -> None:
+    """Arrow gives every turn every key, though some have none."""
+    turns = [
+        {"from": "human", "value": "Who?", "weight": None},
+        {"from": "gpt", "value": "Ada.", "weight": 1},
+    ]
+    other = [
+        {"from": None, "value": None, "role": "user", "content": "When?"},
+        {"role": "assistant", "content": "1843"},
+    ]
+    pq.write_table(
+        pa.Table.from_pylist([{"conversations": turns}, {"conversations": other}]), tmp_path / "chat.parquet"
+    )
+    found = read_any(tmp_path / "chat.parquet")
+    assert [(case.question, case.references, case.meta) for case in found] == [
+        ("Who?", ("Ada.",), {}),
+        ("When?", ("1843",), {}),
+    ]
+
+
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(UserError, match=r"broken\.parquet cannot be read.*download it again"):

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from gatewheel.data import splits
+from gatewheel.data import origins, splits
 from gatewheel.data.cases import split_key
+from gatewheel.data.origins import Origin
 from gatewheel.data.suites import Split
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Case
@@ -49,6 +50,14 @@ def test_both_sides_are_entered_together_or_not_at_all(engine: Engine) -> None:
     with pytest.raises(UserError, match="1 of 3 cases are held out already"):
         splits.divide(engine, {"train": cases(6, 2), "holdout": cases(7)})
     assert len(splits.of(engine, map(split_key, cases(*range(8))))) == 3
+
+
+def test_what_cases_were_made_of_is_entered_with_their_side_or_not_at_all(engine: Engine) -> None:
+    found = [Origin(case=split_key(case), kind="trace", ref="t") for case in cases(1, 2, 3)]
+    splits.assign(engine, cases(1, 2), "train", origins=found[:2])
+    with pytest.raises(UserError):
+        splits.assign(engine, cases(3, 1), "holdout", origins=found)
+    assert origins.of(engine, [one.case for one in found]) == {one.case: [one] for one in found[:2]}
 
 
 def test_confirming_enters_nothing(engine: Engine) -> None:

@@ -1,17 +1,14 @@
-"""`gatewheel data import|check|split`"""
+"""`gatewheel data check|split`, and the group of all that is done with cases."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from gatewheel.cli import render
-from gatewheel.cli.shapes import Skipped
-from gatewheel.kernel.errors import UserError
+from gatewheel.cli import data_harvest, data_import, data_stats, data_versions, render
+from gatewheel.cli.data_import import Split, encoder_of, words_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,23 +16,6 @@ if TYPE_CHECKING:
     from gatewheel.data.sides import Found
     from gatewheel.data.suites import Suite
     from gatewheel.kernel.nouns import Case
-    from gatewheel.kernel.ports import Encoder
-    from gatewheel.loop.project import Project
-
-Split = Literal["train", "holdout"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DataImport:
-    """`gatewheel data import`: `cases` are all of the suite; `known` were in it before, `twins` twice in the file."""
-
-    suite: str
-    split: Split
-    cases: int
-    added: int
-    known: int
-    twins: int
-    skipped: list[Skipped]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,68 +63,14 @@ class DataSplit:
     groups: int
 
 
-words_option = click.option("--words-only", is_flag=True, help="Find near cases by words alone, without the encoder.")
-
-
 @click.group()
 def command() -> None:
-    """Collect cases, keep training and held-out ones apart."""
+    """Collect cases, keep training and held-out ones apart, freeze what is learned from."""
 
 
-@command.command("import")
-@click.argument("file", type=click.Path())
-@click.option("--to", "suite", required=True, help="The suite that takes the cases; made when there is none.")
-@click.option("--field", "fields", multiple=True, metavar="FIELD=COLUMN", help="Which column is which; several times.")
-@click.option("--format", "format_", default="", help="csv, tsv, jsonl, parquet, promptfoo or lm-eval. Default: told.")
-@click.option("--data", type=click.Path(), help="The rows of an lm-eval task that names a data set of a hub.")
-@click.option("--split", type=click.Choice(["train", "holdout"]), help="Enter the cases into the split now.")
-@click.option("--skip-bad", is_flag=True, help="Leave out rows that are at fault, and say why.")
-@words_option
-@render.json_option
-@click.pass_context
-def import_(
-    context: click.Context,
-    /,
-    file: str,
-    suite: str,
-    fields: tuple[str, ...],
-    format_: str,
-    data: str | None,
-    split: Split | None,
-    skip_bad: bool,
-    words_only: bool,
-    as_json: bool,
-) -> None:
-    """Cases from FILE into a suite: a table, JSON Lines, Parquet, or tests of promptfoo or lm-eval."""
-    from pathlib import Path
-
-    from gatewheel.data import collecting, importing
-
-    here, now_and_then = Path.cwd(), _now_and_then()
-    gathered = importing.gather(
-        here / file,
-        format=format_,
-        fields=_fields(fields),
-        data=here / data if data else None,
-        on_row=lambda count: now_and_then(f"{count:,} rows read"),
-    )
-    if not skip_bad:
-        importing.refuse(gathered)
-    with render.project(context) as project:
-        taken = collecting.take(
-            project.config.root,
-            project.parts.engine,
-            gathered.cases,
-            name=suite,
-            split=split,
-            encoder=_encoder(project, words_only),
-        )
-    skipped = [Skipped(source=one.source, reason=one.reason) for one in gathered.refusals]
-    told = DataImport(suite=suite, **asdict(taken), twins=gathered.twins, skipped=skipped)
-    if as_json:
-        render.emit(told)
-    else:
-        _tell(told)
+for module in (data_import, data_harvest, data_versions, data_stats):
+    for more in module.COMMANDS:
+        command.add_command(more)
 
 
 @command.command()
@@ -162,7 +88,7 @@ def check(context: click.Context, /, suite: str, against: str, words_only: bool,
     from gatewheel.data.cases import split_key
 
     with render.project(context) as project:
-        root, encoder = project.config.root, _encoder(project, words_only)
+        root, encoder = project.config.root, encoder_of(project, words_only)
         found = suites.load(root, suite)
         others, unread = _others(root, against or found)
         common = sides.common(found.cases, others, encoder=encoder)
@@ -203,7 +129,7 @@ def split(context: click.Context, /, suite: str, train: float, seed: int, words_
     from gatewheel.data import collecting
 
     with render.project(context) as project:
-        encoder = _encoder(project, words_only)
+        encoder = encoder_of(project, words_only)
         root, engine = project.config.root, project.parts.engine
         other, parted = collecting.part(root, engine, suite, train=train, seed=seed, encoder=encoder)
     told = DataSplit(
@@ -213,48 +139,6 @@ def split(context: click.Context, /, suite: str, train: float, seed: int, words_
         render.emit(told)
         return
     click.echo(f"suite {suite}: {told.holdout} cases held out; suite {other}: {told.train} for training")
-
-
-def _tell(told: DataImport) -> None:
-    for one in told.skipped:
-        render.tell(f"left out {one.source}: {one.reason}", err=True)
-    again = f", {told.known} were in it already" if told.known else ""
-    twins = f", {told.twins} came twice" if told.twins else ""
-    click.echo(f"suite {told.suite}: {told.added} cases added{again}{twins}; {told.cases} in all, {told.split}")
-
-
-def _fields(given: tuple[str, ...]) -> dict[str, str]:
-    pairs = [one.partition("=") for one in given]
-    for field, sign, _ in pairs:
-        if not sign:
-            raise UserError(f"--field {field} names no column", cure="write --field question=COLUMN")
-    return {field.strip(): column.strip() for field, _, column in pairs}
-
-
-def _encoder(project: Project, words_only: bool) -> Encoder | None:
-    if words_only or project.config.table("encoder", "main").use == "none":
-        return None
-    from gatewheel.data.vectors import FOLDER, Once
-
-    now_and_then = _now_and_then()
-
-    def tell(done: int, every: int) -> None:
-        now_and_then(f"{done:,} of {every:,} questions encoded")
-
-    return Once(project.parts.encoder, tell, folder=project.config.state / FOLDER)
-
-
-def _now_and_then() -> Callable[[str], None]:
-    """Says on stderr what it is told, every two seconds at most."""
-    last = time.monotonic()
-
-    def tell(text: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= 2:
-            last = time.monotonic()
-            render.say(text)
-
-    return tell
 
 
 def _others(root: Path, against: str | Suite) -> tuple[dict[str, tuple[Case, ...]], list[str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from gatewheel.data import cases as case_files
-from gatewheel.data import overlap, sides, splits, suites
+from gatewheel.data import origins, overlap, sides, splits, suites
 from gatewheel.data.cases import identity, split_key
 from gatewheel.data.dividing import Divided, divide
 from gatewheel.data.importing import joined
+from gatewheel.data.origins import Origin
 from gatewheel.data.suites import Settings, Split
 from gatewheel.kernel.config import STATE_FOLDER
 from gatewheel.kernel.errors import UserError
@@ -41,13 +42,34 @@ class Taken:
     known: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incoming:
+    """Cases on their way into the suite `name`, with what they were made of.
+
+    They are entered into the split when one is named. `merge` says what the cases of the suite become with them.
+    """
+
+    name: str
+    cases: Sequence[Case]
+    split: Split | None = None
+    origins: Sequence[Origin] = ()
+    merge: Callable[[Sequence[Case], Sequence[Case]], list[Case]] | None = None
+
+
 def take(
     root: Path, engine: Engine, cases: Sequence[Case], *, name: str, split: Split | None, encoder: Encoder | None
 ) -> Taken:
-    """Add cases to a suite, which is made when there is none; they are entered into the split when one is named.
+    """Add cases to a suite, as `bring` does, without a word on what they were made of."""
+    return bring(root, engine, Incoming(name=name, cases=cases, split=split), encoder=encoder)
 
-    Raises UserError when a case, or one that is nearly the same, stands in the other split; then nothing is changed.
+
+def bring(root: Path, engine: Engine, incoming: Incoming, *, encoder: Encoder | None) -> Taken:
+    """Add cases to a suite, which is made when there is none.
+
+    What they were made of is entered together with their split. Raises UserError when a case, or one that is nearly the
+    same, stands in the other split; then nothing is changed.
     """
+    name, cases, split = incoming.name, incoming.cases, incoming.split
     path = suites.path_of(root, name)
     with one_writer(root):
         made = not path.exists()
@@ -58,12 +80,13 @@ def take(
             raise UserError(what, cure="import into another suite")
         file = suites.cases_path(root, path, settings)
         before = _there(file)
-        after = union(before, cases)
+        after = (incoming.merge or union)(before, cases)
         sides.refuse_near(cases, settings.split, sides.across(root, settings.split), encoder=encoder)
         if split:
-            splits.assign(engine, after, split)
+            splits.assign(engine, after, split, origins=incoming.origins)
         else:
             splits.confirm(engine, after, settings.split)
+            origins.keep(engine, incoming.origins)
         case_files.write(file, after)
         if made:
             suites.write(root, name, settings)

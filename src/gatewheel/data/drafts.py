@@ -12,7 +12,9 @@ from typing import Literal
 
 from gatewheel.data import cases as case_files
 from gatewheel.data import collecting, suites
+from gatewheel.data.cases import split_key
 from gatewheel.data.lines import numbered
+from gatewheel.data.origins import Origin
 from gatewheel.kernel.errors import UserError, did_you_mean
 from gatewheel.kernel.nouns import Case
 
@@ -91,6 +93,12 @@ def as_case(draft: Case, *, question: str = "", reference: str = "") -> Case:
         meta={"drafted_by": draft.meta.get("model", "")},
     )
     return dataclasses.replace(made, id=case_files.identity(made))
+
+
+def origins_of(draft: Case, case: Case) -> list[Origin]:
+    """The span of the document that a draft, and so the case that it becomes, was made of."""
+    kept = {key: draft.meta[key] for key in ("passage", "span") if key in draft.meta}
+    return [Origin(case=split_key(case), kind="document", ref=source, detail=kept) for source in draft.sources]
 
 
 def _read(path: Path) -> list[Case]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from gatewheel.data import chat
 from gatewheel.data.cases import FIELDS
 from gatewheel.kernel.errors import UserError, did_you_mean
 
@@ -73,7 +74,7 @@ def record_of(row: Mapping[str, Any], fields: Mapping[str, str], *, cells: bool 
         among = made.get("choices")
         made["label"] = label(made["label"], among, keys) if among else text(made["label"], columns["label"])
     if "question" not in made and isinstance(row.get("messages"), list):
-        made |= {key: value for key, value in turns(row["messages"]).items() if value}
+        made |= {key: value for key, value in chat.asked(row["messages"]).items() if value}
     if not fields.get("answerable") and _answers_nothing(row, columns):
         made["answerable"] = False
     if "question" not in made and "question" not in fields:
@@ -170,18 +171,6 @@ def label(value: Any, among: Sequence[str], keys: Sequence[str]) -> str:
     if placed and said.isdecimal() and len(said) < 10 and int(said) < len(among):
         return among[int(said)]
     raise UserError(f"{str(value)[:80]!r} is none of the {len(among)} choices", cure="name another column as label")
-
-
-def turns(messages: Sequence[Any]) -> dict[str, Any]:
-    """Question, history and reference of a conversation in the form of OpenAI's: its last turn of a user is asked."""
-    try:
-        plain = [{"role": one["role"], "content": text(one["content"], "content")} for one in messages]
-        last = max(place for place, one in enumerate(plain) if one["role"] == "user")
-    except (KeyError, TypeError, ValueError):
-        what = "'messages' has no turn of a user with role and content"
-        raise UserError(what, cure="name the column of the question: --field question=…") from None
-    answer = [one["content"] for one in plain[last + 1 :] if one["role"] == "assistant" and one["content"].strip()]
-    return {"question": plain[last]["content"], "history": plain[:last], "references": tuple(answer[:1])}
 
 
 def _columns(row: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, str]:

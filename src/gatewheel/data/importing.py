@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gatewheel.data import coding, probes
+from gatewheel.data import chat, coding, probes
 from gatewheel.data import fields as columns
 from gatewheel.data.cases import identity, of_record
 from gatewheel.kernel.errors import UserError, did_you_mean
@@ -21,11 +21,15 @@ Row = tuple[str, Mapping[str, Any] | UserError]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gathered:
-    """What a file gave. `twins` counts cases that ask and expect what an earlier one does and were joined to it."""
+    """What a file gave. `twins` counts cases that ask and expect what an earlier one does and were joined to it.
+
+    `places` says where each case stands, such as "data.csv, line 3".
+    """
 
     cases: tuple[Case, ...]
     refusals: tuple[Refusal, ...] = ()
     twins: int = 0
+    places: tuple[str, ...] = ()
 
 
 def read_any(path: Path, *, format: str = "", fields: Mapping[str, str] = {}, data: Path | None = None) -> list[Case]:  # noqa: A002
@@ -53,18 +57,21 @@ def gather(
     format: str = "",  # noqa: A002
     fields: Mapping[str, str] = {},
     data: Path | None = None,
+    every_turn: bool = False,
     on_row: Callable[[int], None] = lambda _: None,
 ) -> Gathered:
     """As `read_any`, but what is at fault is left out with the reason while the rest goes on; `on_row` hears how far.
 
+    `every_turn` makes a case of each answer in a conversation, else only its last question is asked.
     Raises UserError when the file cannot be read at all or holds no case.
     """
     columns.check(fields)
     cases: dict[str, Case] = {}
+    places: dict[str, str] = {}
     ids: set[str] = set()
     refusals: list[Refusal] = []
     count = 0
-    for number, (place, row) in enumerate(_rows(path, format or guess(path), fields, data), 1):
+    for number, (place, row) in enumerate(_rows(path, format or guess(path), fields, data, every_turn), 1):
         on_row(number)
         try:
             if isinstance(row, UserError):
@@ -79,17 +86,23 @@ def gather(
             case = dataclasses.replace(case, id=key)  # an id that does not name one case names none
         ids.add(case.id)
         cases[key] = joined(cases[key], case) if key in cases else case
+        places.setdefault(key, f"{path.name}, {place}")
     if not cases and not refusals:
         raise UserError(f"{path.name} holds no cases", cure="name the file with the rows")
-    return Gathered(cases=tuple(cases.values()), refusals=tuple(refusals), twins=count - len(cases))
+    twins = count - len(cases)
+    return Gathered(
+        cases=tuple(cases.values()), refusals=tuple(refusals), twins=twins, places=tuple(places[key] for key in cases)
+    )
 
 
 def guess(path: Path) -> str:
     """The format of a file. Raises UserError when nothing tells it."""
-    from gatewheel.data.formats import borrowed, harness, parquet, promptfoo
+    from gatewheel.data.formats import borrowed, folder, harness, parquet, promptfoo
 
     if parquet.is_one(path):
         return "parquet"
+    if path.is_dir():
+        return _ENDINGS[folder.ending(path)]
     ending = path.suffix.lower()
     if ending in _ENDINGS:
         return _ENDINGS[ending]
@@ -122,7 +135,7 @@ def _both(first: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *other)))
 
 
-def _rows(path: Path, format: str, fields: Mapping[str, str], data: Path | None) -> Iterator[Row]:  # noqa: A002
+def _rows(path: Path, format: str, fields: Mapping[str, str], data: Path | None, every: bool) -> Iterator[Row]:  # noqa: A002
     """Records of cases, each with its place in the file."""
     from gatewheel.data.formats import harness, promptfoo
 
@@ -130,12 +143,12 @@ def _rows(path: Path, format: str, fields: Mapping[str, str], data: Path | None)
         return promptfoo.rows(path, fields=fields, read=_plain)
     if format == "lm-eval":
         return harness.rows(path, data=data, read=_plain)
-    return _mapped(_plain(path, format), fields, cells=format in ("csv", "tsv"))
+    return _mapped(_plain(path, format), fields, cells=format in ("csv", "tsv"), every=every)
 
 
 def _plain(path: Path, format: str = "") -> Iterator[Row]:  # noqa: A002
     """Rows as they stand in a file of data."""
-    from gatewheel.data.formats import jsonl, parquet, table
+    from gatewheel.data.formats import folder, jsonl, parquet, table
 
     name = format or guess(path)
     readers = {"csv": table.rows, "tsv": table.rows, "jsonl": jsonl.rows, "parquet": parquet.rows}
@@ -143,14 +156,22 @@ def _plain(path: Path, format: str = "") -> Iterator[Row]:  # noqa: A002
         raise UserError(f"{path.name} holds no rows", cure=f"name a file of {', '.join(readers)}")
     if name not in readers:
         raise UserError(f"no format named '{name}'", cure=did_you_mean(name, FORMATS))
-    yield from readers[name](path)
+    if not path.is_dir() or name == "parquet":
+        yield from readers[name](path)
+        return
+    for file in folder.files(path):
+        for place, row in readers[name](file):
+            yield f"{file.name}, {place}", row
 
 
-def _mapped(rows: Iterator[Row], fields: Mapping[str, str], *, cells: bool) -> Iterator[Row]:
+def _mapped(rows: Iterator[Row], fields: Mapping[str, str], *, cells: bool, every: bool) -> Iterator[Row]:
     for place, row in rows:
         try:
             if isinstance(row, UserError):
                 raise row
-            yield place, columns.record_of(row if fields else probes.plain(coding.plain(row)), fields, cells=cells)
+            known = row if fields else probes.plain(coding.plain(row))
+            told = known if {"question", "history"} & fields.keys() else chat.plain(known)
+            for one in chat.every(told) if every else [told]:
+                yield place, columns.record_of(one, fields, cells=cells)
         except UserError as error:
             yield place, error

@@ -64,13 +64,14 @@ def is_near(hit: Hit) -> bool:
 
 def grams(text: str, n: int = LONG) -> set[str]:
     """The runs of n words of a text; a shorter text is one run, a text without words none."""
-    words = _words(text)
-    if not words:
+    said = words(text)
+    if not said:
         return set()
-    return {" ".join(words[at : at + n]) for at in range(max(1, len(words) - n + 1))}
+    return {" ".join(said[at : at + n]) for at in range(max(1, len(said) - n + 1))}
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """The words of a text as they are compared; in scripts that set no spaces each sign is one."""
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
@@ -127,7 +128,7 @@ def _questions(cases: Sequence[Case]) -> dict[tuple[str, str], list[int]]:
     """The places of the cases that ask the same of one context."""
     found: dict[tuple[str, str], list[int]] = {}
     for place, case in enumerate(cases):
-        found.setdefault((" ".join(_words(asked(case))), case.context), []).append(place)
+        found.setdefault((" ".join(words(asked(case))), case.context), []).append(place)
     return found
 
 

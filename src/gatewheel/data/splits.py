@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gatewheel.data import origins as made_of
 from gatewheel.data.cases import split_key
+from gatewheel.data.origins import Origin
 from gatewheel.data.suites import Split
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.store.schema import splits
@@ -25,16 +27,16 @@ _AT_ONCE = 5_000  # rows a statement: three values each, and SQLite takes 32,766
 SAID = {"train": "for training", "holdout": "held out"}
 
 
-def assign(engine: Engine, cases: Sequence[Case], split: Split) -> int:
-    """Enter cases into a split, all or none, and return how many are new to it.
+def assign(engine: Engine, cases: Sequence[Case], split: Split, *, origins: Sequence[Origin] = ()) -> int:
+    """Enter cases into a split, with what they were made of, all or none, and return how many are new to it.
 
     Raises UserError when one stands in the other split already, naming it.
     """
-    return divide(engine, {split: cases})
+    return divide(engine, {split: cases}, origins=origins)
 
 
-def divide(engine: Engine, sides: Mapping[Split, Sequence[Case]]) -> int:
-    """Enter cases into both splits in one transaction, all or none, and return how many are new.
+def divide(engine: Engine, sides: Mapping[Split, Sequence[Case]], *, origins: Sequence[Origin] = ()) -> int:
+    """Enter cases into both splits, and what they were made of, in one transaction; return how many are new.
 
     Raises UserError when one stands, or would stand, on the other side.
     """
@@ -51,6 +53,7 @@ def divide(engine: Engine, sides: Mapping[Split, Sequence[Case]]) -> int:
         wrong = [(case, split) for case, split in wanted if stands[case] != split]
         if wrong:
             raise _conflict(wrong, named, len(wanted))
+        made_of.write(connection, origins)
     return new
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gatewheel.data import chat
 from gatewheel.data import fields as columns
 from gatewheel.data.formats import borrowed, expected
 from gatewheel.data.formats.borrowed import Code
@@ -156,7 +157,7 @@ def _asked(text: str) -> dict[str, Any]:
         turns = None
     if not isinstance(turns, list):
         return {"question": text}
-    made = columns.turns(turns)
+    made = chat.asked(turns, "prompt")
     return {key: made[key] for key in ("question", "history")}
 
 

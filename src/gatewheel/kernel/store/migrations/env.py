@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from gatewheel.kernel.store import learning  # noqa: F401 (its tables are among those of the metadata)
 from gatewheel.kernel.store.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
