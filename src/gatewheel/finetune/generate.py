@@ -1,0 +1,34 @@
+"""Greedy replies of the model as it is now, with the pairs in it: the samples of a tuning. Not made for serving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gatewheel.finetune import elementwise
+from gatewheel.finetune.llama import Llama, Turns
+
+
+@torch.no_grad()
+def greedy(model: Llama, prompt: Sequence[int], *, end: int, at_most: int) -> list[int]:
+    """The likeliest token after `prompt`, then after that, until `end`, which is not told, or `at_most` of them."""
+    device = model.embedding.device
+    held: list[Tensor | None] = [None] * len(model.blocks)
+    tokens, written = torch.tensor(list(prompt), device=device), list[int]()
+    turns = model.turns([len(prompt) + at_most])
+    while len(written) < at_most:
+        start = len(prompt) + len(written) - len(tokens)
+        here = Turns(turns.cosine[start:][: len(tokens)], turns.sine[start:][: len(tokens)], [len(tokens)])
+        x = model.embedding[tokens]
+        for number, block in enumerate(model.blocks):
+            x, held[number] = block.newest(x, here, held[number])
+        last = torch.empty_like(x[-1:])
+        elementwise.norm(last, x[-1:], model.last_norm, model.eps)
+        token = int((last @ model.head.t()).argmax())
+        if token == end:
+            break
+        written.append(token)
+        tokens = torch.tensor([token], device=device)
+    return written

@@ -1,0 +1,109 @@
+"""What is settled before the first step: the examples as tokens, which of them are kept, how many steps there are."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gatewheel.finetune.llama import Llama
+from gatewheel.finetune.loading import Loader, computed_in, device
+from gatewheel.finetune.settings import Settings
+from gatewheel.finetune.tokens import Read, Row, Speller, divide, open_speller, read
+from gatewheel.kernel.example import Example
+from gatewheel.models.cores import available_cores
+from gatewheel.models.dense import Dense, open_dense
+from gatewheel.models.weights import identity
+
+LOOKS = 10  # at the validation examples, when nothing else is said
+MICRO_TOKENS = {"cpu": 512, "cuda": 16_384}  # on a CPU 256 to 2048 are as fast, and each token takes memory
+_WITHOUT_EFFECT = {"threads", "samples", "checkpoint_every"}  # on the trajectory
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """`learned` and `kept` are the rows to learn from and to validate on. `base` is the SHA-256 of the weights.
+
+    The fingerprint is that of all that decides the trajectory.
+    """
+
+    settings: Settings
+    nf4: bool
+    dense: Dense
+    dtype: torch.dtype
+    device: torch.device
+    speller: Speller
+    read: Read
+    learned: Sequence[Row]
+    kept: Sequence[Row]
+    base: str
+    fingerprint: str
+    steps: int
+    warmup: int
+    look_every: int
+    save_every: int
+    micro_tokens: int
+
+    def load(self) -> Llama:
+        """The base with new pairs; it takes the memory."""
+        return Loader(self.dense, self.settings, nf4=self.nf4, dtype=self.dtype).load()
+
+
+def prepare(base: Path, examples: Sequence[Example], settings: Settings, *, nf4: bool) -> Plan:
+    """Read the examples, and of the base no more than it says of itself.
+
+    Raises what open_dense, open_speller and read raise.
+    """
+    settle(settings)
+    dense, speller = open_dense(base), open_speller(base)
+    found = read(examples, speller, settings, length=dense.shape.context_length)
+    learned, kept = divide(found.rows, settings)
+    dtype = computed_in(settings)
+    steps = settings.steps or max(1, math.ceil(len(learned) * settings.epochs / settings.batch))
+    look_every = settings.evaluate_every or max(1, math.ceil(steps / LOOKS))
+    told = settings.model_dump(exclude=_WITHOUT_EFFECT) | {"nf4": nf4, "dtype": str(dtype)}
+    name = base_identity(base)
+    return Plan(
+        settings=settings,
+        nf4=nf4,
+        dense=dense,
+        dtype=dtype,
+        device=device(),
+        speller=speller,
+        read=found,
+        learned=learned,
+        kept=kept,
+        base=name,
+        fingerprint=hashlib.sha256(repr((name, sorted(told.items()), found.rows)).encode()).hexdigest(),
+        steps=steps,
+        warmup=round(steps * settings.warmup),
+        look_every=look_every,
+        save_every=settings.checkpoint_every or look_every,
+        micro_tokens=micro_tokens(settings),
+    )
+
+
+def settle(settings: Settings) -> None:
+    """Threads, and how many products of other sizes torch remembers the code for; before the first product."""
+    torch.set_num_threads(settings.threads or available_cores())
+    for name in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
+        # a thousand by default: every micro-batch has a size of its own, and memory grew by 20 MB with each
+        os.environ.setdefault(name, "64")
+
+
+def micro_tokens(settings: Settings) -> int:
+    """Tokens that are computed at once; without packing one example is, which a limit of 1 comes to."""
+    return (settings.micro_tokens or MICRO_TOKENS[device().type]) if settings.packing else 1
+
+
+def base_identity(base: Path) -> str:
+    """The SHA-256 of a file, or that of the identities of a folder's safetensors."""
+    if base.is_file():
+        return identity(base)
+    whole = ",".join(identity(path) for path in sorted(base.glob("*.safetensors")))
+    return hashlib.sha256(whole.encode()).hexdigest()

@@ -1,0 +1,190 @@
+"""Before a tuning: the memory, time and disk that it will take, by its shape and a short probe; what would fit."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gatewheel.finetune.footprint import available, disk, footprint
+from gatewheel.finetune.packing import micro_batches, step_rows
+from gatewheel.finetune.plan import Plan, prepare
+from gatewheel.finetune.settings import Settings
+from gatewheel.finetune.tokens import Row
+from gatewheel.finetune.train import MOST_WRITTEN
+from gatewheel.kernel.durable import PATIENT
+from gatewheel.kernel.errors import ModelError
+from gatewheel.kernel.example import Example
+
+_LIMIT = 600.0  # seconds of the probe
+_TIMED = 2  # micro-batches
+_STEPS = 64  # of which the heaviest micro-batch is sought
+_LOOKING = 0.4  # of the time of learning from a token, measured
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preflight:
+    """Bytes of memory (of the accelerator, where there is one) and of disk, and seconds, that a tuning will take.
+
+    `available` is the memory that is free, 0 where that is not known. `told` says it all, and what would fit instead.
+    """
+
+    memory: int
+    available: int
+    seconds: float
+    disk: int
+    examples: int
+    kept: int
+    cut: int
+    left_out: int
+    tokens: int
+    steps: int
+    tokens_per_second: float
+    fits: bool
+    told: str
+
+
+def preflight(base: Path, examples: Sequence[Example], settings: Settings, *, nf4: bool) -> Preflight:
+    """What tuning the weights at `base` on the examples will take here. The probe takes seconds; nothing is kept.
+
+    Raises what `train` raises of base and examples, and ModelError when the probe fails.
+    """
+    plan = prepare(base, examples, settings, nf4=nf4)
+    heaviest, free = _heaviest(plan), available()
+    took = _Took(memory=_counted(plan, _tokens(heaviest)))
+    if not free or took.memory <= free:  # what cannot fit is not tried
+        took = _tried(base, plan, heaviest)
+    fits = not free or took.memory <= free
+    step = [step_rows(plan.learned, number, settings) for number in range(plan.steps)]
+    tokens = sum(len(row.tokens) for rows in step for row in rows)
+    seconds = _seconds(plan, took, tokens)
+    needed = disk(plan.dense.shape, settings)
+    told = (
+        f"{plan.steps} steps, {tokens:,} tokens; about {_spoken(seconds)} at {took.speed:,.0f} tokens a second, "
+        f"{took.memory / 1e9:.2f} GB of memory, {needed / 1e6:,.0f} MB of disk"
+    )
+    return Preflight(
+        memory=took.memory,
+        available=free,
+        seconds=seconds,
+        disk=needed,
+        examples=len(plan.learned),
+        kept=len(plan.kept),
+        cut=plan.read.cut,
+        left_out=plan.read.left_out,
+        tokens=tokens,
+        steps=plan.steps,
+        tokens_per_second=took.speed,
+        fits=fits,
+        told=told + _left_out(plan) if fits else _refusal(plan, took.memory, free),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Took:
+    """Bytes, tokens a second of learning, and seconds for a token of a sample; 0 where nothing was tried."""
+
+    memory: int
+    speed: float = 0.0
+    written: float = 0.0
+
+
+def _heaviest(plan: Plan) -> list[Row]:
+    """The largest micro-batch of the first steps."""
+    steps = (step_rows(plan.learned, number, plan.settings) for number in range(min(_STEPS, plan.steps)))
+    return max((group for rows in steps for group in micro_batches(rows, plan.micro_tokens)), key=_tokens)
+
+
+def _tokens(rows: Sequence[Row]) -> int:
+    return sum(len(row.tokens) for row in rows)
+
+
+def _counted(plan: Plan, tokens: int, **changed: Any) -> int:
+    settings = plan.settings.model_copy(update=changed)
+    nf4 = changed.get("nf4", plan.nf4)
+    return footprint(plan.dense.shape, settings, nf4=nf4, size=plan.dtype.itemsize, tokens=tokens).total
+
+
+def _tried(base: Path, plan: Plan, heaviest: list[Row]) -> _Took:
+    """What a few micro-batches and a step took in a process of their own."""
+    first = list(micro_batches(step_rows(plan.learned, 0, plan.settings), plan.micro_tokens))[:_TIMED]
+    groups = [heaviest, *first]
+    asked = {
+        "base": str(base.resolve()),
+        "settings": plan.settings.model_dump(mode="json"),
+        "nf4": plan.nf4,
+        "groups": [[[len(row.tokens), row.learned] for row in group] for group in groups],
+    }
+    # -P: a json.py where the user stands is not ours
+    command = [sys.executable, "-P", "-m", "gatewheel.finetune.probe"]
+    try:
+        done = subprocess.run(
+            command,
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT,
+            check=False,
+            env={**PATIENT, **os.environ},
+        )
+        found = json.loads(done.stdout.splitlines()[-1])
+    except subprocess.TimeoutExpired as error:
+        cure = "take a smaller base, or lower batch and sequence_length"
+        raise ModelError(f"one step was not done after {_LIMIT:g} s", cure=cure) from error
+    except (IndexError, ValueError) as error:
+        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise ModelError(f"the probe failed: {said[:300]}", cure="lower micro_tokens, or take qlora") from error
+    if "error" in found:
+        raise ModelError(f"the probe failed: {found['error']}", cure="lower micro_tokens, or take qlora")
+    peak = max(int(found["peak"]), 1)
+    return _Took(
+        memory=peak,
+        speed=sum(_tokens(group) for group in first) / float(found["seconds"]),
+        written=float(found["written"]),
+    )
+
+
+def _seconds(plan: Plan, took: _Took, tokens: int) -> float:
+    """Of learning, of looking at the validation examples, and of the samples. 0 where nothing was tried."""
+    if not took.speed:
+        return 0.0
+    looks = 1 + math.ceil(plan.steps / plan.look_every) if plan.kept else 0
+    samples = sum(min(2 * row.learned + 16, MOST_WRITTEN) for row in plan.kept[: plan.settings.samples])
+    return (tokens + looks * _LOOKING * _tokens(plan.kept)) / took.speed + looks * samples * took.written
+
+
+def _refusal(plan: Plan, memory: int, free: int) -> str:
+    """What is missing, and the first changes under which the rest fits."""
+    longest = max(len(row.tokens) for row in plan.learned)
+    small = max(256, min(longest, plan.micro_tokens))
+    ways = {
+        f"micro_tokens = {small}": _counted(plan, small),
+        "qlora": _counted(plan, plan.micro_tokens, nf4=True),
+        f"qlora with micro_tokens = {small}": _counted(plan, small, nf4=True),
+        "qlora with sequence_length = 256 and rank = 4": _counted(plan, 256, nf4=True, rank=4),
+    }
+    fitting = [f"{name} takes {bytes_ / 1e9:.2f} GB" for name, bytes_ in ways.items() if bytes_ <= free]
+    cure = f"this would fit: {'; '.join(fitting)}" if fitting else "no setting makes it fit: take a smaller base"
+    return f"it takes {memory / 1e9:.2f} GB of memory and {free / 1e9:.2f} GB are free; {cure}"
+
+
+def _left_out(plan: Plan) -> str:
+    read, most = plan.read, plan.settings.sequence_length
+    parts = []
+    if read.left_out:
+        parts.append(f"{read.left_out} examples are longer than {most} tokens and are left out")
+    if read.cut:
+        parts.append(f"{read.cut} prompts are cut to {most} tokens")
+    return "".join(f"; {part}" for part in parts)
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,145 @@
+"""Examples as tokens, by the chat template of the base, exactly as an engine will meet them; only the reply is learned.
+
+Prompt and reply are tokenised apart, as they are when served: a reply's first token never melts into the prompt's last.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from gatewheel.finetune.settings import Settings
+from gatewheel.kernel.errors import ModelError, UserError
+from gatewheel.kernel.example import Example
+from gatewheel.kernel.nouns import Message
+from gatewheel.models import tools
+from gatewheel.models.byte_bpe import tokenizer_of
+from gatewheel.models.gguf import read_header
+from gatewheel.models.turn import disarm
+
+_MARK = "gatewheel"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One example: its tokens, the place where the reply begins, and its case. The reply's last token ends the turn."""
+
+    tokens: tuple[int, ...]
+    reply: int
+    case: str
+
+    @property
+    def learned(self) -> int:
+        """Tokens that carry loss."""
+        return len(self.tokens) - self.reply
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The examples that can be used, with the number of those that were cut or left out for their length."""
+
+    rows: tuple[Row, ...]
+    cut: int = 0
+    left_out: int = 0
+
+
+class Speller:
+    """The tokenizer of a base with its chat template. `control` are texts that have no power when someone says them."""
+
+    def __init__(self, tokenizer: Any, control: Sequence[str], source: Path) -> None:
+        self._tokenizer, self.control = tokenizer, tuple(control)
+        if not tokenizer.chat_template:
+            raise ModelError(f"{source} has no chat template", cure="tune a model for chat, an Instruct one")
+        self.end = self._end()
+
+    def prompt(self, messages: Sequence[Message]) -> list[int]:
+        """The tokens after which an engine begins to write. Control tokens in what is said have no power."""
+        return self._tokens(self._rendered(messages, asks=True))
+
+    def reply(self, text: str) -> list[int]:
+        """The tokens of the reply and the one that ends the turn."""
+        message = disarm({"content": text}, self.control)
+        return [*self._tokens(message["content"]), self.end]
+
+    def text(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+    def _tokens(self, text: str) -> list[int]:
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _rendered(self, messages: Sequence[Message], *, asks: bool) -> str:
+        plain = [disarm(tools.as_plain(message), self.control) for message in messages]
+        return str(self._tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=asks))
+
+    def _end(self) -> int:
+        """What the template writes after a reply: the first control token there, else the end of text."""
+        said = (Message(role="user", content="?"), Message(role="assistant", content=_MARK))
+        after = self._tokens(self._rendered(said, asks=False).rpartition(_MARK)[2])
+        special = set(self._tokenizer.all_special_ids)
+        return int(next((token for token in after if token in special), self._tokenizer.eos_token_id))
+
+
+def open_speller(path: Path) -> Speller:
+    """The speller of a GGUF file or a Hugging Face folder.
+
+    Raises ModelError where it has no tokenizer that is known, or no chat template.
+    """
+    try:
+        tokenizer = _tokenizer(path)
+        control = tokenizer.all_special_tokens if path.is_dir() else read_header(path).control_tokens
+        return Speller(tokenizer, control, path)
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:
+        raise ModelError(f"transformers reads no tokenizer in {path}: {error}", cure="name a whole model") from error
+
+
+def _tokenizer(path: Path) -> Any:
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    if path.is_dir():
+        return AutoTokenizer.from_pretrained(str(path), local_files_only=True)
+    if (exact := tokenizer_of(path)) is None:
+        return AutoTokenizer.from_pretrained(str(path.parent), local_files_only=True, gguf_file=path.name)
+    # transformers reads the cuts of a GGUF file otherwise than llama.cpp does: "½" becomes other tokens
+    made, said = exact
+    names = {key: said[key] for key in ("bos_token", "eos_token", "chat_template") if key in said}
+    fast: Any = PreTrainedTokenizerFast
+    return fast(tokenizer_object=Tokenizer.from_str(json.dumps(made)), **names)
+
+
+def read(examples: Sequence[Example], speller: Speller, settings: Settings, *, length: int) -> Read:
+    """The rows of the examples. `length` is what the base was trained for.
+
+    Raises UserError when none is left.
+    """
+    most = min(settings.sequence_length, length)
+    rows, cut, left_out = [], 0, 0
+    for example in examples:
+        prompt, reply = speller.prompt(example.prompt), speller.reply(example.reply)
+        over = len(prompt) + len(reply) - most
+        if over > 0 and (settings.overlong == "leave out" or over >= len(prompt)):
+            left_out += 1
+            continue
+        cut += over > 0
+        prompt = prompt[max(0, over) :]
+        rows.append(Row((*prompt, *reply), len(prompt), example.case))
+    if not rows:
+        what = f"none of {len(examples)} examples has at most {most} tokens" if examples else "there are no examples"
+        raise UserError(what, cure="raise sequence_length" if examples else "give the training suite cases")
+    return Read(tuple(rows), cut, left_out)
+
+
+def divide(rows: Sequence[Row], settings: Settings) -> tuple[list[Row], list[Row]]:
+    """The rows to learn from, and those of the validation cases; those of a case stay together, drawn by the seed."""
+    cases = sorted({row.case or str(row.tokens) for row in rows})
+    random.Random(settings.seed).shuffle(cases)
+    kept = set(cases[: round(len(cases) * settings.validation)])
+    sides: tuple[list[Row], list[Row]] = [], []
+    for row in rows:
+        sides[(row.case or str(row.tokens)) in kept].append(row)
+    return sides

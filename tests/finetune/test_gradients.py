@@ -1,0 +1,150 @@
+"""The written-out derivative is that of transformers and PEFT, in float64."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tuning
+
+torch = pytest.importorskip("torch", reason="needs the train extra")
+peft = pytest.importorskip("peft", reason="the reference")
+pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore::FutureWarning")]
+
+CLOSE = {"rtol": 1e-4, "atol": 1e-6}
+LENGTHS = [9, 5, 14]
+FROM = [4, 1, 6]  # where the replies begin
+
+
+def ours(folder: Path, **said: Any) -> Any:
+    """The tiny model in float64 with random pairs, B too."""
+    from gatewheel.finetune.loading import Loader
+    from gatewheel.finetune.settings import Settings
+    from gatewheel.models.dense import open_dense
+
+    settings = Settings(rank=3, alpha=6, **said)
+    model = Loader(open_dense(folder), settings, nf4=False, dtype=torch.float64).load()
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        parameter.data.add_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.1)
+    model.refresh()
+    return model, settings
+
+
+def theirs(folder: Path, model: Any, settings: Any) -> Any:
+    """transformers and PEFT with the same pairs."""
+    from transformers import AutoModelForCausalLM
+
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager")
+    config = peft.LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        target_modules=list(settings.targets),
+        use_rslora=settings.rslora,
+        use_dora=settings.dora,
+    )
+    wrapped = peft.get_peft_model(plain, config, autocast_adapter_dtype=False)
+    held = dict(wrapped.named_parameters())
+    with torch.no_grad():
+        for linear in model.linears():
+            for module, a, b, magnitude in linear.pairs():
+                at = f"base_model.model.{module}."
+                held[f"{at}lora_A.default.weight"].copy_(a)
+                held[f"{at}lora_B.default.weight"].copy_(b)
+                if magnitude is not None:
+                    held[f"{at}lora_magnitude_vector.default.weight"].copy_(magnitude.ravel())
+    return wrapped
+
+
+def tokens() -> Any:
+    return torch.randint(3, 35, (sum(LENGTHS),), generator=torch.Generator().manual_seed(2))
+
+
+def places() -> Any:
+    starts = [sum(LENGTHS[:number]) for number in range(len(LENGTHS))]
+    spans = zip(starts, FROM, LENGTHS, strict=True)
+    return torch.cat([torch.arange(start + first, start + length) for start, first, length in spans])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"rslora": True},
+        {"dora": True},
+        {"targets": ("q_proj", "v_proj")},
+        {"targets": ("k_proj", "up_proj", "down_proj"), "dora": True},
+    ],
+    ids=str,
+)
+def test_loss_and_gradients_are_those_of_peft(
+    tmp_path: Path, said: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gatewheel.finetune import attention, loss
+
+    monkeypatch.setattr(attention, "QUERIES", 4)  # so that examples have several blocks, as long ones have
+    monkeypatch.setattr(loss, "TOKENS", 5)
+    folder = tuning.write(tmp_path, tied=not said)
+    model, settings = ours(folder, **said)
+    reference = theirs(folder, model, settings)
+    ids, expected, count = tokens(), torch.zeros((), dtype=torch.float64), len(places())
+    for number, length in enumerate(LENGTHS):  # by themselves, as no packing could do better
+        start = sum(LENGTHS[:number])
+        row = ids[None, start : start + length]
+        logits = reference(row).logits[0, FROM[number] - 1 : -1]
+        expected = expected + torch.nn.functional.cross_entropy(logits, row[0, FROM[number] :], reduction="sum")
+    (expected / count).backward()
+    total = model.learn(ids, LENGTHS, places(), 1 / count)
+    assert total == pytest.approx(float(expected.detach()), rel=1e-6)  # transformers takes norms in float32
+    assert model.loss(ids, LENGTHS, places()) == pytest.approx(total, rel=1e-12)
+    grads = {name: parameter.grad for name, parameter in reference.named_parameters()}
+    for linear in model.linears():
+        held = [linear.a.grad, linear.b.grad, None if linear.magnitude is None else linear.magnitude.grad]
+        start = 0
+        for number, rows in enumerate(linear.rows):
+            stop = start + rows.stop - rows.start
+            at = f"base_model.model.{rows.module}."
+            torch.testing.assert_close(
+                held[0][number * 3 : number * 3 + 3], grads[f"{at}lora_A.default.weight"], **CLOSE
+            )
+            torch.testing.assert_close(held[1][start:stop], grads[f"{at}lora_B.default.weight"], **CLOSE)
+            if held[2] is not None:
+                theirs_ = grads[f"{at}lora_magnitude_vector.default.weight"]
+                torch.testing.assert_close(held[2][start:stop].ravel(), theirs_.ravel(), **CLOSE)
+            start = stop
+
+
+def test_the_losses_of_a_tuning_are_those_of_a_plain_loop_over_peft(tmp_path: Path) -> None:
+    from gatewheel.finetune import lora
+    from gatewheel.finetune.packing import step_rows
+    from gatewheel.finetune.plan import prepare
+    from gatewheel.finetune.settings import Settings
+
+    folder = tuning.write(tmp_path / "base")
+    settings = Settings(
+        rank=3, alpha=6, learning_rate=0.01, schedule="constant", warmup=0, clip=1.0, steps=8, batch=4,
+        precision="float32", validation=0.0, threads=1, weight_decay=0.1,
+    )  # fmt: skip
+    made = lora.create(settings).train(folder, tuning.examples(20), folder=tmp_path / "out")
+    plan = prepare(folder, tuning.examples(20), settings, nf4=False)
+    reference = theirs(folder, plan.load(), settings).float()
+    optimiser = torch.optim.AdamW(
+        [one for one in reference.parameters() if one.requires_grad], lr=0.01, weight_decay=0.1
+    )
+    expected = []
+    for step in range(8):
+        rows = step_rows(plan.learned, step, settings)
+        total = torch.zeros(())
+        for row in rows:
+            ids = torch.tensor([row.tokens])
+            logits = reference(ids).logits[0, row.reply - 1 : -1]
+            total = total + torch.nn.functional.cross_entropy(logits, ids[0, row.reply :], reduction="sum")
+        loss = total / sum(row.learned for row in rows)
+        expected.append(float(loss.detach()))
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(reference.parameters(), 1.0)
+        optimiser.step()
+    assert [point.loss for point in made.points] == pytest.approx(expected, rel=1e-3)
