@@ -13,7 +13,7 @@ from gatewheel.kernel.nouns import Caller
 from gatewheel.serve import events, fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.service import Service, service
-from gatewheel.serve.v1 import names, replies
+from gatewheel.serve.v1 import replies, tuned
 from gatewheel.serve.v1.asking import ask, asking
 from gatewheel.serve.v1.chat_request import ChatRequest, turns, wishes
 from gatewheel.serve.v1.shapes import ChatShape, ChoiceShape
@@ -36,8 +36,8 @@ async def create(
     caller: Annotated[Caller, Depends(may("ask"))],
 ) -> Response:
     """OpenAI's chat completions. A grounded answer cites with [n]; `message.gatewheel` says what stands behind each."""
-    config = at.project.config
-    asked = plan(config, names.writer(config, body.model), turns(body.messages), wishes(body))
+    config, named = await tuned.writer(at, caller, body.model)
+    asked = plan(config, named, turns(body.messages), wishes(body))
     if not body.stream:
         written = await ask(at, request, caller, asked)
         return flow.reply(_whole(body.model, written), trace=written[0].trace)

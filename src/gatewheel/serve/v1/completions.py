@@ -16,7 +16,7 @@ from gatewheel.kernel.nouns import Caller, Message, TokenLogprob
 from gatewheel.serve import events, fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.service import Service, service
-from gatewheel.serve.v1 import echo, names, replies, vocabulary
+from gatewheel.serve.v1 import echo, replies, tuned, vocabulary
 from gatewheel.serve.v1.asking import ask, asking
 from gatewheel.serve.v1.chat_request import REFUSED as CHAT_REFUSED
 from gatewheel.serve.v1.chat_request import StreamOptions
@@ -98,12 +98,11 @@ async def create(
     caller: Annotated[Caller, Depends(may("ask"))],
 ) -> Response:
     """OpenAI's older completions: the prompt is answered as a user's message, not continued; `echo` scores it."""
-    config = at.project.config
     if body.echo:
-        return flow.reply(await echo.echo(at, request, caller, _echoed(config, body)))
+        return flow.reply(await echo.echo(at, request, caller, _echoed(at.project.config, body)))
     if body.max_tokens == 0:
         raise fault.Fault(400, "max_tokens: must be at least 1 unless echo is true", param="max_tokens")
-    named = names.writer(config, body.model)
+    config, named = await tuned.writer(at, caller, body.model)
     plans = [plan(config, named, (Message(role="user", content=prompt),), _wishes(body)) for prompt in _texts(body)]
     if body.stream:
         if len(plans) > 1:

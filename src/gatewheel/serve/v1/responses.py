@@ -13,7 +13,7 @@ from gatewheel.serve import events, fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.service import Service, service
-from gatewheel.serve.v1 import names, remembered
+from gatewheel.serve.v1 import remembered, tuned
 from gatewheel.serve.v1.asking import Then, ask, asking
 from gatewheel.serve.v1.remembered import Remembered
 from gatewheel.serve.v1.responses_events import told
@@ -36,8 +36,7 @@ Asker = Annotated[Caller, Depends(may("ask"))]
 )
 async def create(body: ResponsesRequest, request: Request, at: At, caller: Asker) -> Response:
     """OpenAI's responses. Without `store` and `previous_response_id` nothing is kept between two requests."""
-    config = at.project.config
-    named = names.writer(config, body.model)
+    config, named = await tuned.writer(at, caller, body.model)
     before = await _before(at, caller, body)
     given = turns(body.input)
     asked = plan(config, named, conversation(before, given, body.instructions), wishes(body))

@@ -171,6 +171,14 @@ class ModelsShape(TypedDict):
     data: list[ModelShape]
 
 
+class ModelDeletedShape(TypedDict):
+    """A model that is no more."""
+
+    id: str
+    object: Literal["model"]
+    deleted: bool
+
+
 class EmbeddingShape(TypedDict):
     """A unit vector: numbers, or base64 of little-endian float32."""
 

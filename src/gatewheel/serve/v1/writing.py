@@ -11,6 +11,7 @@ from gatewheel.kernel.errors import ModelError, PromptTooLong
 from gatewheel.kernel.nouns import Answer, Message, TokenLogprob, ToolCall, Usage
 from gatewheel.kernel.ports import Decoding
 from gatewheel.loop.complete import complete
+from gatewheel.loop.compose import Parts
 from gatewheel.loop.project import Project
 from gatewheel.models import schema, tools
 from gatewheel.models.turn import hush
@@ -95,14 +96,15 @@ def call(project: Project, asked: Asked, decoding: Decoding, *, index: int, say:
     def on_text(piece: str) -> bool:
         return say(None if asked.must_call or not piece else Piece(index=index, text=piece))
 
-    done = complete(
-        project.parts,
-        messages,
-        model=asked.named.table,
-        decoding=replace(wanted, max_tokens=_room(project, asked, wanted)),
-        on_text=hush(on_text) if asked.whole else on_text,
-        caller=project.caller,
-    )
+    with project.having(asked.named.table) as parts:
+        done = complete(
+            parts,
+            messages,
+            model=asked.named.table,
+            decoding=replace(wanted, max_tokens=_room(parts, asked, wanted)),
+            on_text=hush(on_text) if asked.whole else on_text,
+            caller=project.caller,
+        )
     said, calls, finish = done.completion.text, done.completion.tool_calls, done.completion.finish
     if asked.must_call and finish != "cancelled":
         (said, calls), finish = tools.read_call(said), "tool_calls"
@@ -178,7 +180,7 @@ def _heard(project: Project, asked: Asked, history: Sequence[Message]) -> tuple[
     """The turns before, as `Chat` remembers them: without markers, without what was no answer."""
     with project.answering(asked.named.table) as parts:
         settings: Any = parts.config.table("app", asked.named.table).settings
-    said = [message for message in history if message.content != settings.abstention]
+    said = [message for message in history if message.content != getattr(settings, "abstention", None)]
     return tuple(
         replace(message, content=_MARKER.sub("", message.content)) if message.role == "assistant" else message
         for message in said
@@ -192,9 +194,9 @@ def _must_call(messages: Sequence[Message], decoding: Decoding) -> tuple[list[Me
     return told, replace(decoding, tools=(), schema={**either, "anyOf": calls})
 
 
-def _room(project: Project, asked: Asked, decoding: Decoding) -> int:
+def _room(parts: Parts, asked: Asked, decoding: Decoding) -> int:
     """Tokens to write at most: without a wish, what the context has beside a prompt of a token to three bytes."""
-    length = project.parts.model(asked.named.table).context_length
+    length = parts.model(asked.named.table).context_length
     if decoding.max_tokens != WHOLE:
         return min(decoding.max_tokens, length)
     prompt = sum(len(message.content.encode()) // 3 + 8 for message in asked.messages)
