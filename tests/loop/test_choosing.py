@@ -216,6 +216,23 @@ def test_a_run_over_few_cases_does_not_take_the_place_of_a_whole_report(opened: 
     assert by_name(choice(opened.parts, "exam"))["good"].quality.cases == CASES
 
 
+def test_who_was_asked_only_some_cases_is_ranked_below_all_others_and_says_so(tmp_path: Path) -> None:
+    with examinee(rule) as endpoint:
+        more = "".join(table(endpoint, name) for name in ("good", "fair"))
+        suite(project(tmp_path, endpoint.url, more=more), numbered(CASES), model="good")
+        with gw.open(tmp_path) as opened:
+            opened.evaluate(Wanted(suite="exam", model="fair", limit=12))
+            endpoint.rule = lambda q: rule(q) if random.Random(q).random() < 0.5 else "no"
+            opened.evaluate(Wanted(suite="exam", model="good"))
+            found = choice(opened.parts, "exam")
+    whole, part = found.candidates
+    assert (whole.target, whole.cases, whole.front) == ("model good", CASES, True)
+    assert (part.target, part.cases, part.front, part.quality.value) == ("model fair", 12, None, 1.0)
+    assert part.gap
+    assert part.gap.cases == 12
+    assert any("of 40 cases only some were asked: model fair 12" in note for note in found.notes)
+
+
 def test_mistakes_are_named(opened: Project) -> None:
     with pytest.raises(UserError, match=r"no metric 'exact'.*did you mean 'exact-match'"):
         choice(opened.parts, "exam", metric="exact")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import gatewheel as gw
+from awaiting import eventually
 from gatewheel.kernel import runs
 from gatewheel.loop import running
 from gatewheel.loop.project import Project
@@ -145,3 +146,24 @@ def test_a_worker_whose_watcher_is_gone_does_not_begin(folder: Path) -> None:
     assert subprocess.run(worker, timeout=60).returncode == 0
     with gw.open(folder) as project:
         assert runs.get(project.parts.engine, id_).state == "interrupted"
+
+
+def test_a_stop_of_the_service_is_no_cancel_and_what_waited_is_told_apart(folder: Path) -> None:
+    (folder / "long.md").write_text("\n\n".join(f"# {n}\n\nThe pump {n} is in hall {n}." for n in range(4000)))
+    with gw.open(folder) as project:
+        background = running.Background(project)
+        first, second = background.ingest(), background.ingest()
+        eventually(lambda: runs.get(project.parts.engine, first).state == "running", seconds=60)
+        assert background.at_work
+        assert background.at_work.id == first
+        background.close()
+        one, two = (runs.get(project.parts.engine, id_) for id_ in (first, second))
+        assert (one.state, one.error) == ("interrupted", running.STOPPED)
+        assert (two.state, two.error, two.started) == ("interrupted", running.STOPPED_BEFORE, None)
+        again = running.Background(project)
+        again.resume(second)
+        assert runs.get(project.parts.engine, second).error == ""
+        eventually(lambda: runs.get(project.parts.engine, second).state == "done", seconds=120)
+        again.cancel(first)
+        assert runs.get(project.parts.engine, first).state == "cancelled"
+        again.close()

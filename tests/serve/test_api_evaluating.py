@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +19,16 @@ from gatewheel.kernel import runs
 from gatewheel.loop.serving import open_for_serving
 from gatewheel.ops import keys, releases
 from serving import Served, running
+
+STUBBORN = """
+import signal, sys
+import gatewheel as gw
+from gatewheel.kernel import runs
+with gw.open(sys.argv[1]) as project:
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    runs.begin(project.parts.engine, sys.argv[2])
+    sys.stdin.read()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +114,57 @@ def test_what_cannot_be_run_is_refused_before_it_is_queued(http: Any, rooms: Ser
     for path in ("evals/suites/rooms/run", "releases/main/gate"):
         assert http.post(f"/api/{path}", json={"variant": "main"}, headers=cross).status_code == 403
     assert len(runs.recent(rooms.project.parts.engine, limit=1000)) == before
+
+
+def test_a_queued_run_tells_what_it_waits_for(http: Any) -> None:
+    first, second = (http.post("/api/evals/suites/rooms/run", json={"apps": ["same"]}) for _ in range(2))
+    path = f"/api/runs/{second.json()['run']}"
+    eventually(lambda: http.get(path).json()["behind"] == "evaluate, suite rooms, same", seconds=60)
+    assert ended(http, first)["behind"] == ""
+    assert ended(http, second)["behind"] == ""
+
+
+def test_a_run_that_was_told_to_stop_says_so_until_it_has(http: Any, rooms: Served) -> None:
+    engine = rooms.project.parts.engine
+    id_ = runs.create(engine, "ingest", settings={"paths": [], "fields": {}}, config={})
+    words = [sys.executable, "-c", STUBBORN, str(rooms.project.config.root), id_]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as worker:
+        eventually(lambda: runs.get(engine, id_).state == "running", seconds=60)
+        asking = threading.Thread(target=http.post, args=(f"/api/runs/{id_}/cancel",))
+        asking.start()
+        eventually(lambda: http.get(f"/api/runs/{id_}").json()["cancelling"], seconds=5)
+        worker.communicate()  # it hears nothing else
+        asking.join(30)
+    said = http.get(f"/api/runs/{id_}").json()
+    assert (said["state"], said["cancelling"]) == ("cancelled", False)
+
+
+def test_faults_of_a_request_are_told_in_words_and_name_the_field(http: Any) -> None:
+    for path, words in (
+        ("evals/suites/rooms?limit=-3", "limit must be at least 0, not -3"),
+        ("evals/suites/rooms?limit=x", "limit must be a whole number, not x"),
+        ("evals/models?cost=nope", "cost must be 'price', 'seconds', 'memory' or 'size', not nope"),
+        ("evals/compare", "report is missing"),
+        ("evals/compare?" + "report=a&" * 7, "report may hold 6 of them at most, not 7"),
+        ("evals/labels/sheet?report=a&rater=" + "x" * 201, "rater may hold 200 characters at most, not 201"),
+    ):
+        found = http.get(f"/api/{path}")
+        assert (found.status_code, found.json()["error"]["message"]) == (400, words)
+
+
+def test_who_looks_for_a_page_that_is_not_there_gets_a_page_and_a_program_its_error(http: Any) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    page = http.get("/nowhere", headers=browser)
+    assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no such page" in page.text
+    for path, headers in (("/nowhere", {}), ("/api/nowhere", browser), ("/v1/nowhere", browser)):
+        assert http.get(path, headers=headers).json()["error"]["type"] == "not_found_error"
+
+
+def test_a_reason_of_blanks_does_not_lead_past_the_gate(http: Any) -> None:
+    said = http.post("/api/releases/main/promote", json={"variant": "same", "override": "   "})
+    assert (said.status_code, said.json()["error"]["param"]) == (400, "override")
+    assert "say why" in said.json()["error"]["message"]
 
 
 def test_a_gate_is_asked_and_what_has_become_of_its_pass_is_told(http: Any, rooms: Served) -> None:

@@ -247,9 +247,9 @@ def test_a_run_under_way_is_called_off_at_the_end_and_can_be_resumed(home: Path)
     shown: Any = json.loads(
         subprocess.run([*GATEWHEEL, "-C", str(home), "runs", "show", run, "--json"], capture_output=True).stdout
     )
-    assert shown["state"] in ("cancelled", "done")
+    assert shown["state"] in ("interrupted", "done")
     done = subprocess.run([*GATEWHEEL, "-C", str(home), "runs", "resume", run], capture_output=True, timeout=60)
-    assert done.returncode == (0 if shown["state"] == "cancelled" else 1)
+    assert done.returncode == (0 if shown["state"] == "interrupted" else 1)
 
 
 def test_auto_becomes_the_engine_that_is_shared_and_what_is_pinned_stays(tmp_path: Path) -> None:

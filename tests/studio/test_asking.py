@@ -14,6 +14,8 @@ import pytest
 import gatewheel as gw
 import gating
 from gatewheel.kernel import runs
+from gatewheel.loop.evaluate import Wanted
+from gatewheel.loop.reports import find, heads
 from gatewheel.loop.serving import open_for_serving
 from gatewheel.ops import releases
 from serving import Served, running
@@ -55,6 +57,66 @@ def test_a_suite_is_run_followed_and_shown(visit: Any, asked: Served, picture: A
     page.locator(".begin").wait_for()
 
 
+def test_so_many_cases_as_cannot_be_asked_are_told_in_the_dialog(visit: Any, asked: Served) -> None:
+    page = visit("/evaluate?suite=rooms&run", base_url=asked.base_url)
+    page.locator("#tells dl").wait_for()
+    page.locator("#limit").fill("-3")
+    sync_api.expect(page.locator("#asking-problem")).to_contain_text("a whole number of cases from 1 to 40")
+    page.keyboard.press("Enter")
+    sync_api.expect(page.locator("#limit")).to_be_focused()
+    assert page.locator("#asking[open]").count() == 1
+    page.locator("#limit").fill("9999")
+    sync_api.expect(page.locator("#asking-about")).to_contain_text("no more than 40 cases: all of them are asked")
+    sync_api.expect(page.locator("#asking-problem")).to_have_text("")
+    sync_api.expect(page.locator("#notice")).to_have_text("")
+
+
+def test_the_reports_of_a_run_are_offered_to_who_reads_and_take_nothing_away(visit: Any, asked: Served) -> None:
+    project = asked.project
+    for app in ("main", "same", "deaf"):
+        project.evaluate(Wanted(suite="rooms", app=app))
+    read = [find(project.parts.engine, app).report.id[:12] for app in ("main", "same", "deaf")]
+    query = "&".join(f"report={id_}" for id_ in read)
+    page = visit(f"/evaluate?suite=rooms&slice=door&{query}", base_url=asked.base_url)
+    sync_api.expect(page.locator("#cases-summary")).to_contain_text("20 cases of door")
+    page.locator("#ask").click()
+    page.locator("#tells dl").wait_for()
+    page.locator("#limit").fill("7")
+    page.get_by_role("button", name="Run", exact=True).click()
+    offered = page.get_by_role("link", name="See it beside A")
+    offered.wait_for(timeout=LONG)
+    sync_api.expect(page.locator(".report.on")).to_have_count(3)
+    sync_api.expect(page.locator("#cases-summary")).to_contain_text("20 cases of door")
+    offered.click()
+    sync_api.expect(page.locator(".report.on")).to_have_count(2)
+    assert parse_qs(urlsplit(page.url).query)["report"][0] == read[0]
+
+
+def test_a_run_of_another_suite_offers_nothing(visit: Any, asked: Served) -> None:
+    engine, folder = asked.project.parts.engine, asked.project.config.root / "suites"
+    for kind in ("toml", "jsonl"):
+        text = (folder / f"rooms.{kind}").read_text(encoding="utf-8")
+        (folder / f"halls.{kind}").write_text(text.replace("rooms.jsonl", "halls.jsonl"), encoding="utf-8")
+    asked.project.evaluate(Wanted(suite="halls", app="main", limit=3))
+    other = heads(engine, limit=1, suite="halls")[0].id
+    wanted = {"suite": "halls", "app": "main", "model": "", "limit": 0, "repeat": 0}
+    id_ = runs.create(engine, "evaluate", settings={"wanted": [wanted]}, config={})
+    runs.change(engine, id_, state="running", started=1.0)
+    page = visit("/evaluate?suite=rooms", base_url=asked.base_url)
+    page.locator("#run .progress").wait_for()
+    before = texts(page)
+    runs.end(engine, id_, "done", result={"reports": [other]})
+    sync_api.expect(page.locator("#run")).to_be_hidden()
+    page.wait_for_load_state("networkidle")
+    assert texts(page) == before
+    assert page.locator("#run a").filter(visible=True).count() == 0
+
+
+def texts(page: Any) -> list[str]:
+    page.locator(".case").first.wait_for()
+    return [str(one) for one in page.locator(".report.on").all_inner_texts()]
+
+
 def test_what_fewer_cases_show_is_not_overtaken_by_an_answer_of_before(visit: Any, asked: Served) -> None:
     page = visit("/evaluate?suite=rooms&run", base_url=asked.base_url)
     page.locator("#tells dl").wait_for()
@@ -79,8 +141,12 @@ def test_a_run_that_was_begun_elsewhere_is_followed_after_a_reload(visit: Any, a
     page = visit("/evaluate", base_url=asked.base_url)
     facts = page.locator("#run .progress-facts")
     sync_api.expect(facts).to_contain_text("10 of 40 cases")
-    for words in ("app main", "4 known", "1 failed", "2.0 a second", "about 15"):
+    for words in ("app main", "4 known", "1 failed", "2 a second", "about 15 s left"):
         assert words in facts.inner_text()
+    for rate, left, told in ((0.03, 7.0, "1.8 a minute"), (123.4, 7.2, "123 a second"), (0.0004, 7.0, "1.4 an hour")):
+        runs.change(engine, id_, progress={**now, "rate": rate, "left": left})
+        sync_api.expect(facts).to_contain_text(told)
+        assert "about 7 s left" in facts.inner_text()
     runs.end(engine, id_, "failed", error="the endpoint is gone")
     sync_api.expect(page.locator("#run")).to_contain_text("the endpoint is gone")
 

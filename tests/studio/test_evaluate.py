@@ -136,6 +136,46 @@ def test_a_report_of_another_suite_or_none_is_told(visit: Any, judged: Served) -
     page.get_by_text("no report 'abcdef'").wait_for()
 
 
+def test_a_suite_that_nobody_knows_leaves_the_list_to_choose_from(visit: Any, judged: Served) -> None:
+    page = visit("/evaluate?suite=nope", base_url=judged.base_url)
+    page.get_by_role("heading", name="There is no suite nope").wait_for()
+    assert page.locator("#suite").input_value() == ""
+    assert page.get_by_role("button", name="Run the suite").filter(visible=True).count() == 0
+    page.locator("#suite").select_option("rooms")
+    page.locator(".case").first.wait_for()
+
+
+def test_a_report_brings_its_suite_along_and_an_empty_one_is_none(look: Any) -> None:
+    page = look("/evaluate")
+    id_ = query_of_first(page)
+    page = look(f"/evaluate?suite=other&report={id_}")
+    assert page.locator("#suite").input_value() == "rooms"
+    page = look("/evaluate?report=")
+    assert texts(page, ".report .letter").count("A") == 1
+
+
+def query_of_first(page: Any) -> str:
+    title = page.locator(".report.on").first.get_attribute("title")
+    return str(title).rpartition(" ")[2]
+
+
+def test_a_press_anywhere_on_a_case_opens_it_but_not_one_that_selects(look: Any) -> None:
+    page = look("/evaluate")
+    case, question = page.locator(".case").first, page.locator(".case-question").first
+    case.locator(".side-answer").first.dblclick()  # selects a word; the first of its presses opens
+    sync_api.expect(question).to_have_attribute("aria-expanded", "true")
+    case.locator(".side-answer").first.click()
+    sync_api.expect(question).to_have_attribute("aria-expanded", "true")
+    question.click()
+    sync_api.expect(question).to_have_attribute("aria-expanded", "false")
+    box = page.locator(".case").nth(1).locator(".side-answer").first.bounding_box()
+    page.mouse.move(box["x"] + 2, box["y"] + 8)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 8, steps=4)
+    page.mouse.up()
+    sync_api.expect(page.locator(".case-question").nth(1)).to_have_attribute("aria-expanded", "false")
+
+
 def test_words_that_differ_are_found(visit: Any, judged: Served) -> None:
     page = visit("/evaluate", base_url=judged.base_url)
     page.locator(".case").first.wait_for()

@@ -74,7 +74,7 @@ def test_labelling_begins_with_a_choice_and_a_name(visit: Any, judged: Served, p
     assert page.locator("[name=report]:checked").count() == 2
     picture(page, "label-begin")
     page.locator("[name=report]").first.uncheck()
-    sync_api.expect(page.locator(".begin .problem")).to_have_text("Choose two to compare.")
+    sync_api.expect(page.locator(".begin p.problem")).to_have_text("Choose two to compare.")
     page.get_by_label("Grade each answer by a rubric").check()
     sync_api.expect(page.get_by_role("button", name="Begin")).to_be_enabled()
     page.locator("#rubric").fill("kind=1-3")
@@ -83,6 +83,48 @@ def test_labelling_begins_with_a_choice_and_a_name(visit: Any, judged: Served, p
     page.locator(".grades").wait_for()
     query = parse_qs(urlsplit(page.url).query)
     assert (query["rater"], query["rubric"], len(query["report"])) == (["Zoe"], ["kind=1-3"], 1)
+
+
+def test_a_name_of_blanks_is_told_at_the_field_which_keeps_the_focus(visit: Any, judged: Served) -> None:
+    page = visit("/label", base_url=judged.base_url)
+    page.locator("#rater").fill("   ")
+    page.keyboard.press("Enter")
+    sync_api.expect(page.locator("#nameless")).to_contain_text("Say who you are")
+    page.keyboard.type("/")
+    assert page.locator("#rater").input_value().strip() == "/"
+    page.keyboard.press("Control+a")
+    page.keyboard.type("Yan")
+    sync_api.expect(page.locator("#nameless")).to_have_text("")
+    page.keyboard.press("Enter")
+    page.locator(".item").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("rubric=nonsense", "'nonsense' is no criterion"),
+        ("report=zzzz", "no report 'zzzz'"),
+        ("rater=" + "x" * 201, "200 characters at most"),
+        ("same", "both said the same"),
+    ],
+)
+def test_a_link_that_leads_nowhere_leaves_the_form_with_what_is_wrong(
+    wrong: str, words: str, visit: Any, judged: Served
+) -> None:
+    both = [part.removeprefix("report=") for part in link(judged).split("&")]
+    query = f"report={both[0]}&report={both[0]}" if wrong == "same" else f"{link(judged)}&{wrong}"
+    if "zzzz" in wrong:
+        query = f"report={both[0]}&{wrong}"
+    page = visit(
+        f"/label?{query}" + ("" if "rater" in wrong else "&rater=Ada"), base_url=judged.base_url, tolerate="40"
+    )
+    sync_api.expect(page.locator(".begin p.problem").first).to_contain_text(words)
+    for box in page.locator("[name=report]").all():
+        box.check()
+    page.get_by_label("Say which of two is better").check()
+    page.locator("#rater").fill("Ada")
+    page.get_by_role("button", name="Begin").click()
+    page.locator(".item").wait_for()
 
 
 def test_a_person_labels_blind_by_keys_undoes_and_goes_on_after_a_reload(

@@ -119,7 +119,39 @@ def test_it_all_fits_a_narrow_screen_which_has_a_plot_of_its_own(look: Any) -> N
 
 def test_a_suite_that_nobody_knows_is_told(visit: Any, judged: Served) -> None:
     page = visit("/models?suite=nothing", base_url=judged.base_url, tolerate="404")
-    page.get_by_text("no suite and no report of the name 'nothing'").wait_for()
+    page.locator("main").get_by_text("no suite and no report of the name 'nothing'").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"), [("suite=nope", "suite"), ("metric=nope", "metric"), ("cost=nope", "cost")]
+)
+def test_a_link_with_a_mistake_leaves_the_lists_to_choose_from(
+    wrong: str, field: str, visit: Any, judged: Served
+) -> None:
+    page = visit(f"/models?{wrong}", base_url=judged.base_url, tolerate="40")
+    page.get_by_role("heading", name="There is nothing to show").wait_for()
+    assert page.locator(f"#{field}").input_value() == ""
+    page.locator(f"#{field}").select_option(index=0)
+    page.locator(".candidates tbody tr").first.wait_for()
+
+
+def test_a_report_of_some_cases_stands_last_and_is_marked(
+    visit: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = open_for_serving(gw.open(gating.make(tmp_path / "rooms")))
+    project.evaluate(Wanted(suite="rooms", app="deaf"))
+    project.evaluate(Wanted(suite="rooms", app="main", limit=12))
+    with running(project) as served:
+        page = visit("/models", base_url=served.base_url)
+        rows = page.locator(".candidates tbody tr")
+        rows.first.wait_for()
+        assert "the best" in rows.nth(0).inner_text()
+        assert "app deaf" in rows.nth(0).inner_text()
+        assert "only 12 of 40 cases" in rows.nth(1).inner_text()
+        path = tmp_path / "models.html"
+        assert run(["-C", str(project.config.root), "evals", "models", "rooms", "--html", str(path)]) == 0
+    assert "only 12 of 40 cases" in path.read_text(encoding="utf-8")
+    capsys.readouterr()
 
 
 def test_a_project_without_a_suite_says_what_to_do(visit: Any) -> None:

@@ -76,6 +76,27 @@ def test_a_candidate_is_released_by_its_gate_and_rolled_back(visit: Any, harbour
     picture(page, "release-history")
 
 
+def test_a_reason_wraps_however_long_its_words_and_blanks_are_none(visit: Any, harbour: Served) -> None:
+    page = opened(visit, harbour)
+    same = page.locator(".candidate", has_text="app same")
+    same.get_by_role("button", name="Release past the gate").click()
+    page.fill("#why", "   ")
+    page.locator("#sure-yes").click()
+    sync_api.expect(page.locator("#sure-problem")).to_contain_text("Say why")
+    sync_api.expect(page.locator("#why")).to_be_focused()
+    page.fill("#why", "w" * 240)
+    page.locator("#sure-yes").click()
+    sync_api.expect(page.locator(".now")).to_contain_text("past the gate: www")
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("button", name="Roll back").click()
+    page.fill("#why", "b" * 240)
+    page.locator("#sure-yes").click()
+    sync_api.expect(page.locator(".now")).to_contain_text("rolled back: bbb")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_a_pass_is_checked_while_the_page_is_there_already(visit: Any, harbour: Served) -> None:
     may = threading.Event()
 

@@ -24,7 +24,7 @@ class Run:
     """One piece of long work. `state` is queued, running, interrupted, done, failed or cancelled; times are POSIX.
 
     `process` is who answers for it: the watcher of a queued run, the worker of a running one. When that process is no
-    more, the run is interrupted.
+    more, the run is interrupted; `error` says why where somebody could still say it.
     """
 
     id: str
@@ -80,7 +80,7 @@ def claim(engine: Engine, id_: str) -> None:
     theirs = run.state == "running" or (run.state == "queued" and run.process != os.getpid())
     # as it was seen, so that of two who see the same only one gets it
     seen = (runs.c.process.is_not_distinct_from(run.process), runs.c.state != "done")
-    values = {"state": "queued", "ended": None, "result": None, "error": "", **_me()}
+    values = {"state": "queued", "started": None, "ended": None, "result": None, "error": "", **_me()}
     if theirs or not _change_if(engine, run.id, *seen, **values):
         raise UserError(
             f"process {get(engine, id_).process} executes run {run.id} already",
@@ -99,9 +99,14 @@ def call_off(engine: Engine, id_: str) -> bool:
     return _change_if(engine, id_, runs.c.state == "queued", **values)
 
 
-def let_go(engine: Engine, id_: str) -> None:
-    """This process will not execute the run after all: if it is still queued, it is interrupted."""
-    _change_if(engine, id_, runs.c.state == "queued", runs.c.process == os.getpid(), process=None)
+def let_go(engine: Engine, id_: str, *, why: str = "") -> None:
+    """This process will not execute the run after all: if it is still queued, it is interrupted for this reason."""
+    _change_if(engine, id_, runs.c.state == "queued", runs.c.process == os.getpid(), process=None, error=why)
+
+
+def interrupt(engine: Engine, id_: str, *, why: str) -> None:
+    """Say of a run that was stopped that nobody cancelled it: it is interrupted for the reason `why`."""
+    _change_if(engine, id_, runs.c.state == "cancelled", state="interrupted", error=why)
 
 
 def end(engine: Engine, id_: str, state: str, *, result: Any = None, error: str = "") -> None:
@@ -109,10 +114,11 @@ def end(engine: Engine, id_: str, state: str, *, result: Any = None, error: str 
     change(engine, id_, state=state, ended=time.time(), result=result, error=error, process=None)
 
 
-def recent(engine: Engine, *, limit: int = 20) -> list[Run]:
-    """The newest runs first."""
+def recent(engine: Engine, *, limit: int | None = 20, kind: str = "") -> list[Run]:
+    """The newest runs first: of one kind, or all."""
+    wanted = select(runs).order_by(runs.c.created.desc()).limit(limit)
     with engine.connect() as connection:
-        rows = connection.execute(select(runs).order_by(runs.c.created.desc()).limit(limit))
+        rows = connection.execute(wanted.where(runs.c.kind == kind) if kind else wanted)
         return [_run(row) for row in rows]
 
 

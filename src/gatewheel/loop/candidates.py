@@ -5,6 +5,7 @@ What is not measured is null, and `missing` says by which command to get it. A s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,6 +76,7 @@ class Candidate:
     `current` says that gatewheel.toml makes this very variant today. `model` is its [model.*], empty where the file has
     none like it. Memory and size are in bytes, `price` is in US dollars per 1,000 answers. `front` says that no other
     surely beats it on quality and cost, null where one of them is not known; `beaten_by` are the numbers of who do.
+    `cases` are those of its report: with fewer than the largest it stands last and is on no front.
     """
 
     number: int
@@ -84,6 +86,7 @@ class Candidate:
     report: str
     created: float
     current: bool
+    cases: int
     model: str
     title: str
     engine: str
@@ -111,7 +114,7 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """`gatewheel evals models`: candidates of a suite, the best figure first.
+    """`gatewheel evals models`: candidates of a suite, the best figure first; `cases` are those of the largest report.
 
     What differs by less than `margin`, a share of the metric's range, counts as equal on the front. `bounds` are those
     of the metric, null where there is none. `notes` say what to mind about this very table.
@@ -130,3 +133,12 @@ class Choice:
     candidates: list[Candidate]
     waiting: list[Waiting]
     notes: list[str]
+
+
+def lacking(made: Sequence[Candidate]) -> list[str]:
+    """What is missing: each reason once, with the numbers of those that it is true of."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for one in made:
+        for what, why in one.missing.items():
+            reasons.setdefault((what, why), []).append(str(one.number))
+    return [f"{what} of {', '.join(numbers)}: {why}" for (what, why), numbers in reasons.items()]

@@ -15,7 +15,7 @@ from gatewheel.data import suites
 from gatewheel.kernel.errors import UserError, did_you_mean
 from gatewheel.kernel.numbers import finite
 from gatewheel.loop import comparing, probation, reports, showing, usages, variants
-from gatewheel.loop.candidates import Candidate, Choice, Cost, Speed, Waiting
+from gatewheel.loop.candidates import Candidate, Choice, Cost, Speed, Waiting, lacking
 from gatewheel.loop.evaluate import metrics_of, scored_by
 from gatewheel.loop.footing import Footing, Models, today
 from gatewheel.loop.fronts import Pairs
@@ -55,6 +55,11 @@ class _Found:
         return self.kept.report.id
 
     @property
+    def cases(self) -> int:
+        """How many its report has, answered or failed."""
+        return len(self.kept.cases)
+
+    @property
     def idle(self) -> bool:
         """Whether no model was called for any answer."""
         return bool(self.took) and not any(one.called for one in self.took.values())
@@ -90,10 +95,10 @@ def choice(
             cost=cost,
             margin=margin,
             level=LEVEL,
-            cases=max((len(one.kept.cases) for one in found), default=len(here.cases) if here else 0),
+            cases=_most(found) or (len(here.cases) if here else 0),
             candidates=made,
             waiting=_waiting(served, here, suite, found, models) if here else [],
-            notes=[*([JUDGED.format(name)] if name in judges else []), *_lacking(made), *notes, *_notes(found)],
+            notes=[*([JUDGED.format(name)] if name in judges else []), *lacking(made), *notes, *_notes(found)],
         )
 
 
@@ -163,12 +168,22 @@ def _found(parts: Parts, named: tuple[Kept, str, bool], metric: str, by: Metric,
 
 
 def _ranked(found: Sequence[_Found], by: Metric) -> list[_Found]:
-    sign = -1 if by.better == "higher" else 1
-    return sorted(found, key=lambda one: (math.isnan(one.figure.value), sign * one.figure.value, one.name))
+    """The best figure first; below all others those of fewer cases, by which luck goes further."""
+    sign, most = -1 if by.better == "higher" else 1, _most(found)
+    return sorted(
+        found,
+        key=lambda one: (math.isnan(one.figure.value), one.cases < most, sign * one.figure.value, one.name),
+    )
+
+
+def _most(found: Sequence[_Found]) -> int:
+    """Cases of the largest report."""
+    return max((one.cases for one in found), default=0)
 
 
 def _candidates(found: Sequence[_Found], metric: str, by: Metric, cost: Cost, margin: float) -> list[Candidate]:
-    costs = {one.id: value for one in found if one.figure.n and (value := _cost(one, cost)) is not None}
+    whole = [one for one in found if one.figure.n and one.cases == _most(found)]
+    costs = {one.id: value for one in whole if (value := _cost(one, cost)) is not None}
     pairs = Pairs(
         reports={one.id: one.kept.report for one in found},
         metric=metric,
@@ -202,6 +217,7 @@ def _candidate(one: _Found, number: int) -> dict[str, Any]:
         "report": report.id,
         "created": report.created,
         "current": one.current,
+        "cases": one.cases,
         "model": footing.name if footing else "",
         "title": "no model is called" if one.idle else footing.title if footing else "",
         "engine": "" if one.idle or not footing else footing.engine,
@@ -262,23 +278,15 @@ def _waiting(parts: Parts, suite: Suite, name: str, found: Sequence[_Found], mod
     return made
 
 
-def _lacking(made: Sequence[Candidate]) -> list[str]:
-    """What is missing: each reason once, with the numbers of those that it is true of."""
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for one in made:
-        for what, why in one.missing.items():
-            reasons.setdefault((what, why), []).append(str(one.number))
-    return [f"{what} of {', '.join(numbers)}: {why}" for (what, why), numbers in reasons.items()]
-
-
 def _notes(found: Sequence[_Found]) -> list[str]:
     made = []
     corpora = {corpus for one in found for asked in one.kept.cases.values() if (corpus := asked.corpus)}
     if len(corpora) > 1:
         made.append("the documents changed between these reports, so their figures are not of the same task")
-    sizes = {len(one.kept.cases) for one in found}
-    if len(sizes) > 1:
-        made.append("reports have different numbers of cases; differences are over the cases that both have")
+    most = _most(found)
+    if fewer := [f"{one.name} {one.cases}" for one in found if one.cases < most]:
+        told = f"of {most} cases only some were asked: {', '.join(fewer)}"
+        made.append(f"{told}; they stand last, are compared over the cases that both have, and beat nobody")
     failed = [f"{one.name} {one.kept.errors}" for one in found if one.kept.errors]
     if failed:
         made.append(f"failed cases: {', '.join(failed)}; their times and tokens are not counted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from gatewheel.kernel.errors import GatewheelError, MissingPart, ModelError, PromptTooLong, UserError
 from gatewheel.kernel.store.database import explain
@@ -62,6 +63,34 @@ MEANINGS = {
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": Error, "description": meaning} for status, meaning in MEANINGS.items() if status != 409
 }
+# what pydantic finds wrong, in words that need no knowledge of Python
+_WRONG = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here; leave it out",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be a text",
+    "string_too_long": "may have {max_length} characters at most",
+    "string_too_short": "must have {min_length} characters at least",
+    "too_long": "may hold {max_length} {what} at most, not {actual_length}",
+    "too_short": "must hold {min_length} {what} at least, not {actual_length}",
+}
+_PLACES = ("query", "path", "header", "cookie")  # of which a person who reads a message knows nothing
+_NUMBERS = ("greater_than_equal", "greater_than", "less_than_equal", "less_than", "int_parsing", "float_parsing")
+_REPEATED = {*_NUMBERS, "literal_error", "enum", "bool_parsing"}  # faults whose value is told; another may be a secret
+LONGEST = 40  # characters of a value that is told
 LATER = 5  # seconds after which a model or a store that failed may be asked again
 LEFT = 499  # the client went away; nobody reads this answer
 
@@ -140,15 +169,33 @@ async def _ours(_: Request, error: Exception) -> Response:
     return answer(error)
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 404 and _is_page(request):
+        return HTMLResponse(request.app.state.nowhere, status_code=404, headers={"Vary": "Accept"})
     content = body(error.status_code, str(error.detail))
     return JSONResponse(content, status_code=error.status_code, headers=dict(error.headers or {}))
+
+
+def _is_page(request: Request) -> bool:
+    """Whether a person looks for a page; what belongs to programs is told to them in their own shape."""
+    program = request.url.path.startswith(("/api/", "/v1/"))
+    return not program and "text/html" in request.headers.get("accept", "")
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
-    message = f"{place or 'the body'}: {first['msg']}"
-    return JSONResponse(body(400, message, code="invalid_value", param=place or None), status_code=400)
+    place = [str(part) for part in first["loc"] if part != "body"]
+    named = ".".join(place[1:] if place[0:1] and place[0] in _PLACES and len(place) > 1 else place)
+    message = f"{named or 'the body'} {_wrong(first)}"
+    return JSONResponse(body(400, message, code="invalid_value", param=".".join(place) or None), status_code=400)
+
+
+def _wrong(found: Mapping[str, Any]) -> str:
+    if found["type"] not in _WRONG:
+        return f"cannot be taken: {found['msg']}"
+    given = f"{found['input']}"
+    what = "characters" if isinstance(found["input"], str) else "of them"
+    words = _WRONG[found["type"]].format(**found.get("ctx", {}), what=what)
+    return f"{words}, not {given}" if found["type"] in _REPEATED and 0 < len(given) <= LONGEST else words

@@ -21,7 +21,7 @@ from gatewheel.serve.fault import Fault, answer
 LINGER = 4  # times the limit are read and thrown away, for many clients read no answer before they have sent all
 SLOWEST = 64_000  # bytes a second; a body that comes slower than this after [serve] idle_seconds is dropped
 SMALL = 64_000  # bytes; what is larger, or does not say, is taken from known clients only
-UPLOADS = "/api/documents"
+UPLOADS = ("/api/documents", "/v1/files")
 LAST = 3.0  # seconds in which a stranger's body is thrown away, so that most hear why
 POLICY = "; ".join(
     (
@@ -157,7 +157,7 @@ class Bodies:
         """Megabytes of this request's body, and the setting that says so."""
         whole, other = self._settings.max_body_mb, self._settings.max_json_mb
         form = _header(scope, b"content-type").startswith(b"multipart/form-data")
-        upload = form and scope["path"].rstrip("/") == UPLOADS
+        upload = form and scope["path"].rstrip("/") in UPLOADS
         return (whole, "max_body_mb") if upload or whole < other else (other, "max_json_mb")
 
 

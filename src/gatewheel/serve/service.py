@@ -72,6 +72,8 @@ class Service:
             log.warning("an answer under way does not stop; its model is closed")
             if not (_within(LAST_WORDS, self.project.close) and _within(LAST_WORDS, self.speakers.shutdown)):
                 self.hung.set()
+        elif self.project.tuned:
+            _within(LAST_WORDS, self.project.tuned.close)  # the others are the opened project's
         _within(LAST_WORDS, self.lookup.close)
         _within(LAST_WORDS, self.quick.shutdown)
 

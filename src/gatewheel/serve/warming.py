@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gatewheel.kernel.errors import GatewheelError
 from gatewheel.kernel.store.database import explain
+from gatewheel.loop import recipes
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.following import keep_following
 from gatewheel.serve.service import Service
@@ -43,7 +44,8 @@ def load(parts: Parts, name: str) -> None:
     """Load what `[app.<name>]` uses. Raises what loading raises."""
     settings: Any = parts.config.table("app", name).settings
     app = parts.app(name)
-    app.retriever.retrieve("ready", k=1)
+    if recipes.reads_documents(settings):
+        parts.retriever(settings.retriever).retrieve("ready", k=1)
     model = getattr(settings, "model", "")
     if model and getattr(settings, "mode", "") != "quote":
         parts.say(f"loading [model.{model}] ({parts.config.table('model', model).use})")

@@ -30,6 +30,7 @@ PAGES = (
     Page(path="/documents/{source:path}", template="document", title="Document", section="documents"),
     Page(path="/traces", template="traces", title="Traces", section="traces"),
     Page(path="/traces/{id}", template="trace", title="Trace", section="traces"),
+    Page(path="/lineage/{name:path}", template="lineage", title="Lineage", section="traces"),
     Page(path="/runs", template="runs", title="Runs", section="runs"),
     Page(path="/runs/{id}", template="run", title="Run", section="runs"),
     Page(path="/evaluate", template="evaluate", title="Evaluate", section="evaluate"),
@@ -39,6 +40,9 @@ PAGES = (
     Page(path="/release", template="release", title="Release", section="release"),
     Page(path="/login", template="login", title="Log in"),
 )
+
+
+NOWHERE = Page(path="", template="nowhere", title="No such page")
 
 
 def add(app: FastAPI, assets: Assets) -> None:
@@ -51,6 +55,8 @@ def add(app: FastAPI, assets: Assets) -> None:
         # a link on another site may fill in a question, but a visit alone must not spend tokens on it
         ours, foreign = (render(page=page, asset=assets.url, foreign=foreign) for foreign in (False, True))
         app.add_route(page.path, _endpoint(ours, foreign), methods=["GET", "HEAD"], include_in_schema=False)
+    # `serve/fault.py` answers with it where nothing is
+    app.state.nowhere = templates.get_template("nowhere.html").render(page=NOWHERE, asset=assets.url, foreign=False)
 
 
 def _endpoint(ours: str, foreign: str) -> Callable[[Request], Awaitable[Response]]:

@@ -13,6 +13,7 @@ from gatewheel.serve.api.feedback import router as feedback
 from gatewheel.serve.api.labelled import router as labelled
 from gatewheel.serve.api.labels import router as labels
 from gatewheel.serve.api.leaks import router as leaks
+from gatewheel.serve.api.lineage import router as lineage
 from gatewheel.serve.api.releases import router as releases
 from gatewheel.serve.api.runs import router as runs
 from gatewheel.serve.api.traces import router as traces
@@ -21,5 +22,5 @@ from gatewheel.serve.api.wheel import router as wheel
 
 router = APIRouter()
 evaluations = (evals, choosing, evaluating, labels, labelled, leaks)
-for part in (wheel, ask, documents, uploads, runs, traces, feedback, *evaluations, releases):
+for part in (wheel, ask, documents, uploads, runs, traces, feedback, *evaluations, releases, lineage):
     router.include_router(part)

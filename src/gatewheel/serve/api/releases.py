@@ -178,6 +178,8 @@ async def refused(app: App, caller: Operator, at: At) -> Refusals:
 async def promote(app: App, what: Promote, caller: Operator, at: At) -> ReleaseView:
     """Release a variant that every gate of the application let pass, or for the reason of an override."""
     parts = at.project.parts
+    if what.override and not what.override.strip():
+        raise Fault(400, "a reason of blanks is none; say why", code="invalid_value", param="override")
 
     def change() -> Release:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -46,8 +47,9 @@ class Paths(BaseModel):
 class RunView:
     """One piece of long work. `state` is queued, running, interrupted, done, failed or cancelled; times are POSIX.
 
-    `about` says of all but an ingest who is asked what. What names documents (`progress.current`,
-    `result.skipped`, `error`) is empty for keys that do not see all of them.
+    `about` says of all but an ingest who is asked what. What names documents or repeats cases (`progress.current`,
+    `result.skipped`, `samples`, `error`) is empty for keys that do not see all of them. `cancelling`: it was told to
+    stop and has not yet. `behind` is what a queued run waits for, empty where that is not known.
     """
 
     id: str
@@ -60,6 +62,8 @@ class RunView:
     progress: dict[str, Any]
     result: Any
     error: str
+    cancelling: bool
+    behind: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,13 +98,13 @@ async def ingest(what: Paths, caller: Operator, at: At) -> Started:
 async def listed(caller: Operator, at: At, limit: Annotated[int, Query(ge=1, le=10_000)] = 50) -> RunList:
     """The newest runs first."""
     found = await at.quickly(lambda: runs.recent(at.project.parts.engine, limit=limit))
-    return RunList(runs=[_view(run, caller) for run in found])
+    return RunList(runs=[_view(at, run, caller) for run in found])
 
 
 @router.get("/runs/{id}", operation_id="get_run", responses=refusals(404))
 async def show(id: Id, caller: Operator, at: At) -> RunView:  # noqa: A002 (its name on the wire)
     """One run."""
-    return _view(await at.quickly(partial(_find, at, id)), caller)
+    return _view(at, await at.quickly(partial(_find, at, id)), caller)
 
 
 @router.get(
@@ -152,12 +156,14 @@ def inside(root: Path, path: str) -> str:
     return path
 
 
-def _view(run: runs.Run, caller: Caller) -> RunView:
+def _view(at: Service, run: runs.Run, caller: Caller) -> RunView:
     """A run as the caller may see it: without what names documents, unless it sees all of them."""
-    shown = {name: getattr(run, name) for name in RunView.__dataclass_fields__ if name != "about"}
-    shown |= {"progress": dict(run.progress), "about": _about(run)}
+    stopping = run.state not in runs.ENDED and at.background.is_cancelling(run.id)
+    made = {"about": _about(run), "cancelling": stopping, "behind": _behind(at, run)}
+    shown = {name: getattr(run, name) for name in RunView.__dataclass_fields__ if name not in made}
+    shown |= {"progress": dict(run.progress)} | made
     if caller.groups is not None:
-        shown["progress"] |= {"current": ""} if "current" in run.progress else {}
+        shown["progress"] = _unquoted(shown["progress"]) | ({"current": ""} if "current" in run.progress else {})
         shown["result"] = _seen(run) if isinstance(run.result, dict) else None
         shown["error"] = ""
     return RunView(**shown)
@@ -176,18 +182,37 @@ def _about(run: runs.Run) -> str:
         return f"judge {said['name']}"
     if run.kind == "generate":
         return f"drafts for suite {said['suite']}"
+    if run.kind == "finetune":
+        return f"{said['table']} of {said['app'] or said['base']} on {said['data']}"
     if run.kind == "calibrate":
         suite = said["wanted"]["suite"]
         return f"labels of suite {suite}" if suite else "labels of a file"
     return ""
 
 
+def _behind(at: Service, run: runs.Run) -> str:
+    """What a run of this service waits for."""
+    first = at.background.at_work
+    if run.state != "queued" or first is None or first.id == run.id or run.process != os.getpid():
+        return ""
+    return ", ".join(filter(None, [first.kind, _about(first)]))
+
+
 def _seen(run: runs.Run) -> dict[str, Any]:
     """A result for who does not see every document."""
-    told = {**run.result, "skipped": []} if run.kind == "ingest" else dict(run.result)
+    told: dict[str, Any] = _unquoted(run.result)
+    if run.kind == "ingest":
+        told["skipped"] = []
     if run.kind == "gate":
         told["decision"] = seen_reasons(told["decision"])
     return told
+
+
+def _unquoted(told: Any) -> Any:
+    """What a run says, without the samples of what a tuning learns, which are words of its cases."""
+    if not isinstance(told, Mapping):
+        return told
+    return {key: [] if key == "samples" else _unquoted(value) for key, value in told.items()}
 
 
 def _find(at: Service, id_: str) -> runs.Run:
@@ -206,13 +231,13 @@ async def _moved(at: Service, id_: str, move: Callable[[str], None], caller: Cal
             raise Fault(409, str(error), code="conflict") from None
         return _find(at, run.id)
 
-    return _view(await at.quickly(work), caller)
+    return _view(at, await at.quickly(work), caller)
 
 
 async def _told(at: Service, run: runs.Run, caller: Caller) -> AsyncIterator[bytes]:
     last: RunView | None = None
     while not at.closing.is_set():
-        now = _view(run, caller)
+        now = _view(at, run, caller)
         if now != last:
             yield flow.data(asdict(now), event="run")
             last = now

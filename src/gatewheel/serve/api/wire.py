@@ -34,8 +34,8 @@ def refusals(*more: int) -> dict[int | str, dict[str, Any]]:
 def seen_reasons(said: Mapping[str, Any]) -> dict[str, Any]:
     """What a gate said, to who does not see every document.
 
-    Why a case had no answer may name what it was about; why a file could not be read, or a judge does not count, may
-    repeat a case.
+    Why a case had no answer may name what it was about, and a taint what was forgotten; why a file could not be read,
+    or a judge does not count, may repeat a case.
     """
     return {**said, "reasons": [{**one, "text": ""} if _may_repeat(one) else one for one in said["reasons"]]}
 
@@ -43,7 +43,8 @@ def seen_reasons(said: Mapping[str, Any]) -> dict[str, Any]:
 def _may_repeat(reason: Mapping[str, Any]) -> bool:
     if reason["text"].startswith(f"{reason['metric']} does not count:"):
         return True
-    return reason["rule"] == "answered" or (reason["rule"], reason["outcome"]) == ("unseen", "inconclusive")
+    told = (reason["rule"], reason["outcome"])
+    return reason["rule"] in ("answered", "forgotten") or told == ("unseen", "inconclusive")
 
 
 def seen(error: UserError, caller: Caller, what: str) -> str:

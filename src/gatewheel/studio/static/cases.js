@@ -11,7 +11,10 @@ export function cases(found, options) {
 
 function item(one, options) {
   const id = one.repeat ? `${one.case}#${one.repeat}` : one.case;
-  const line = h("li.case");
+  const line = h("li.case", { onclick: (event) => {
+    const meant = !event.target.closest("a, button") && String(getSelection()) === "";
+    if (meant && !line.querySelector("[aria-expanded=true]")) line.querySelector("button").click(); // what is open is read, and closes by its question
+  } });
   const draw = (open) => line.replaceChildren(question(one, open, () => {
     draw(!open);
     line.querySelector("button").focus({ preventScroll: true });

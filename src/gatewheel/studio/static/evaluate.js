@@ -7,6 +7,7 @@ import { $, attempt, forgive, h, say, show } from "./dom.js";
 import { card, letter, slices, value } from "./figures.js";
 import { count, fullTime, plural, short, when } from "./format.js";
 import { leaks } from "./leaks.js";
+import { words } from "./progress.js";
 
 const MOST = 6;
 const SIZE = 20;
@@ -15,11 +16,12 @@ const SHOW = { "": "All", differ: "Where they differ", errors: "With an error" }
 const compared = new Map();
 let evals = null;
 let turns = 0;
+let shown = { suite: "", reports: [] };
 
 function state() {
   const query = new URLSearchParams(location.search);
   const chosen = Object.fromEntries(FIELDS.map((name) => [name, query.get(name) ?? ""]));
-  return { ...chosen, report: query.getAll("report") };
+  return { ...chosen, report: query.getAll("report").filter(Boolean) };
 }
 
 function href(changes) {
@@ -47,9 +49,10 @@ const look = attempt(async () => {
   const now = state();
   const turn = ++turns; // who chooses faster than the service answers sees the last choice
   evals ??= await get("/api/evals", { limit: 200 });
-  const suite = now.suite || named(now.report[0])?.suite || evals.reports[0]?.suite || evals.suites[0]?.name || "";
+  const suite = named(now.report[0])?.suite || now.suite || evals.reports[0]?.suite || evals.suites[0]?.name || ""; // a report knows best
   const mine = evals.reports.filter((one) => one.suite === suite);
   const chosen = now.report.length ? now.report : usual(mine);
+  shown = { suite, reports: chosen };
   pickSuite(suite);
   actions(suite, chosen);
   if (!mine.length && !now.report.length) return nothing(suite);
@@ -58,6 +61,10 @@ const look = attempt(async () => {
   $("figures-part").hidden = false;
   const found = await once(`/api/evals/compare?${new URLSearchParams(query)}`, "figures");
   if (turn !== turns) return;
+  if (found.reports[0].suite !== suite) { // an older report than those of the list
+    evals.reports.push(...found.reports);
+    return look();
+  }
   const metric = found.metrics.some((one) => one.metric === now.metric) ? now.metric : found.metrics[0]?.metric ?? "";
   drawFigures(found, metric);
   const leaked = drawLeaks(`/api/evals/leaks?${new URLSearchParams(query)}`, found, () => turn === turns);
@@ -96,38 +103,56 @@ function usual(mine) {
 function pickSuite(suite) {
   const names = [...new Set([...evals.suites.map((one) => one.name), ...evals.reports.map((one) => one.suite)])].sort();
   const told = evals.suites.find((one) => one.name === suite);
-  $("suite").replaceChildren(...names.map((name) => h("option", { selected: name === suite }, name)));
+  $("suite").replaceChildren(...names.map((name) => h("option", {}, name)));
+  $("suite").value = suite; // none of them where a link names what is not there
   $("suite-pick").hidden = !names.length;
-  const words = told?.fault || (told && [plural(told.cases, "case"), `asked of ${told.target}`, told.split, told.metrics.join(", ")].join(" · "));
-  if (words) show($("summary"), told.fault ? h("span.problem", {}, words) : words);
-  else if (names.length) show($("summary"), "This suite is no longer in the project; its reports are.");
+  const facts = told?.fault || (told && [plural(told.cases, "case"), `asked of ${told.target}`, told.split, told.metrics.join(", ")].join(" · "));
+  if (facts) show($("summary"), told.fault ? h("span.problem", {}, facts) : facts);
+  else if (names.includes(suite)) show($("summary"), "This suite is no longer in the project; its reports are.");
+  else show($("summary"), names.length ? "Choose a suite of the list." : "Reports of how suites were answered, side by side, with how sure each number is.");
 }
 
 // What can be done with the suite and with what is chosen of it
 function actions(suite, chosen) {
-  $("ask").hidden = !evals.suites.some((one) => one.name === suite && !one.fault);
+  $("ask").hidden = !mayRun(suite);
   $("ask").onclick = attempt(() => ask(suite, made));
   $("label").hidden = chosen.length !== 2;
   $("label").href = `/label?${new URLSearchParams(chosen.map((id) => ["report", id.slice(0, 12)]))}`;
 }
 
-// A run is over: its reports are side by side, what was there before as the base of a single one
+function mayRun(suite) {
+  return evals.suites.some((one) => one.name === suite && !one.fault);
+}
+
+// A run is over. What somebody reads stays; its reports are offered, one beside A, unless they are of another suite
 async function made(run) {
+  const { suite, reports: read } = shown;
+  if (read.length) history.replaceState(null, "", href({ suite, report: read })); // else the newest two would take their place
   evals = null;
-  const reports = run.result?.reports ?? [];
-  if (run.state !== "done" || !reports.length) return look();
-  const { suite, report } = state();
-  const base = reports.length > 1 || !report.length ? [] : report.slice(0, 1).filter((id) => !reports[0].startsWith(id));
-  return go({ suite, report: [...base, ...reports].slice(0, MOST), slice: "", case: "", page: "" });
+  await look();
+  const reports = (run.result?.reports ?? []).filter((id) => named(id)?.suite === suite);
+  if (run.state !== "done" || reports.every((id) => read.some((one) => id.startsWith(one)))) return;
+  const alike = named(read[0])?.suite_id === named(reports[0]).suite_id;
+  const base = reports.length > 1 || !alike ? [] : read.slice(0, 1).filter((id) => !reports[0].startsWith(id));
+  const changes = { suite, report: [...base, ...reports].slice(0, MOST).map((id) => id.slice(0, 12)), case: "", page: "" };
+  if (!read.length) {
+    await go(changes);
+    return;
+  }
+  const text = reports.length > 1 ? "See them side by side" : base.length ? "See it beside A" : "See it";
+  const link = h("a.button.small", { href: href(changes), onclick: (event) => (event.preventDefault(), $("run").hidden = true, go(changes)) }, text);
+  show($("run"), h("div.run-now", {}, h("p.run-about", {}, run.about), h("p.run-end", {}, h("span", {}, words(run)), link, h("button.button.small", { type: "button", onclick: () => ($("run").hidden = true) }, "Later"))));
 }
 
 function nothing(suite) {
   for (const name of ["figures", "slices", "cases"]) $(`${name}-part`).hidden = true;
+  const told = evals.suites.find((one) => one.name === suite);
+  if (suite && !told) return show($("chips"), h("div.empty", {}, h("h2", {}, `There is no suite ${suite}`), h("p.soft", {}, "Neither the project nor a report has one of this name. It may have been renamed.")));
   const heading = suite ? "No report of this suite yet" : "No suite yet";
   const text = suite ? "A report has the score of every case, each answer, and how sure the figures are. What was answered once is not asked again." : "A suite is a set of questions with what you expect of their answers. It judges every change you make.";
-  const run = suite && h("button.button.primary", { type: "button", onclick: () => $("ask").click() }, "Run the suite");
+  const run = mayRun(suite) && h("button.button.primary", { type: "button", onclick: () => $("ask").click() }, "Run the suite");
   const command = suite ? `gatewheel evals run ${suite}` : "gatewheel data import FILE --to SUITE";
-  show($("chips"), h("div.empty", {}, h("h2", {}, heading), h("p.soft", {}, text), h("pre.command", {}, command), run));
+  return show($("chips"), h("div.empty", {}, h("h2", {}, heading), h("p.soft", {}, text), h("pre.command", {}, command), run));
 }
 
 function drawChips(mine, chosen) {
@@ -149,6 +174,8 @@ function drawChips(mine, chosen) {
 }
 
 function drawFigures(found, metric) {
+  const level = Math.round(found.level * 100);
+  show($("figures-level"), `± and ranges are ${level}% intervals, of a figure and of a difference alike. A gate tells narrower ones, 90% unless its alpha says otherwise: it asks one end only.`);
   show($("figures"), found.metrics.map((one) => card(one, found, {
     on: one.metric === metric,
     link: (...children) => choice("a.measure-name", { metric: one.metric, page: "" }, { "aria-current": one.metric === metric ? "true" : null, data: { keep: `metric ${one.metric}` } }, ...children),

@@ -23,6 +23,18 @@ export function seconds(value) {
   return minutes < 60 ? `${minutes} min ${rounded % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+// Of what lies ahead nobody knows hundredths: 7 s
+export function roughly(value) {
+  return value < 59.5 ? `${Math.max(1, Math.round(value))} s` : seconds(value);
+}
+
+// Of what goes slowly the minute or the hour is told: 0.03 a second is 1.8 a minute
+export function pace(value) {
+  const [times, unit] = [[1, "a second"], [60, "a minute"], [3600, "an hour"]].find(([by]) => value * by >= 0.95) ?? [3600, "an hour"];
+  const many = value * times;
+  return `${many < 9.95 ? Number(many.toPrecision(2)) : count(many)} ${unit}`;
+}
+
 export function dollars(value) {
   if (value === null || value === undefined) return "";
   return value === 0 ? "$0" : `$${value < 0.01 ? value.toPrecision(2) : value.toFixed(2)}`;

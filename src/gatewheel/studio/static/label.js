@@ -22,7 +22,7 @@ let turns = 0; // labels given and taken back, and sheets opened, in this tab
 
 function state() {
   const query = new URLSearchParams(location.search);
-  return { ...Object.fromEntries(FIELDS.map((name) => [name, query.get(name) ?? ""])), report: query.getAll("report") };
+  return { ...Object.fromEntries(FIELDS.map((name) => [name, query.get(name) ?? ""])), report: query.getAll("report").filter(Boolean) };
 }
 
 function href(changes) {
@@ -46,9 +46,16 @@ const open = attempt(async () => {
   for (const name of ["far", "results"]) $(name).hidden = true;
   document.body.classList.remove("at-desk");
   const session = await get("/api/session");
-  if (!now.report.length || !(now.rater || session.key)) return begin($("desk"), now, session, (next) => location.assign(href(next)));
-  if (now.show === "results") return reveal();
-  sheet = await get(path("/sheet"));
+  const choose = (wrong = "") => begin($("desk"), now, session, (next) => location.assign(href(next)), wrong);
+  if (!now.report.length || !(now.rater || session.key)) return choose();
+  try {
+    if (now.show === "results") return await reveal();
+    sheet = await get(path("/sheet"));
+  } catch (error) {
+    if (error.status !== 400 && error.status !== 404) throw error;
+    $("results").hidden = true;
+    return choose(error.message);
+  }
   // an operator is told the seal: with it the address is the link for raters
   if (sheet.seal) history.replaceState(null, "", href({ seal: sheet.seal }));
   loaded = new Map();

@@ -25,8 +25,9 @@ const look = attempt(async () => {
   forgive();
   const turn = ++turns; // who chooses faster than the service answers sees the last choice
   $("candidates-state").setAttribute("aria-busy", "true");
-  const found = await get("/api/evals/models", state());
-  if (turn !== turns) return;
+  const wanted = state();
+  const found = await get("/api/evals/models", wanted).catch((error) => (error.status === 400 || error.status === 404 ? mistaken(wanted, error) : Promise.reject(error)));
+  if (turn !== turns || !found) return;
   const { choice } = found;
   $("wanted").hidden = !choice;
   if (!choice) return nothing("No suite yet", "A suite is a set of questions with what you expect of their answers.", "gatewheel data import FILE --to SUITE");
@@ -48,6 +49,21 @@ const look = attempt(async () => {
   say(`${plural(choice.candidates.length, "candidate")} of ${choice.suite}, by ${choice.metric} against ${choice.cost}`);
 });
 
+// A link may name what is not there: the lists stand all the same, without what is wrong, and a choice leads on
+async function mistaken(wanted, error) {
+  const turn = turns;
+  const found = await get("/api/evals/models", { suite: wanted.suite }).catch(() => get("/api/evals/models"));
+  if (turn !== turns || !found.choice) return found;
+  $("wanted").hidden = false;
+  pick(found);
+  const there = { suite: found.suites, metric: found.choice.metrics, cost: Object.keys(COSTS) };
+  for (const [name, names] of Object.entries(there)) if (wanted[name]) $(name).value = names.includes(wanted[name]) ? wanted[name] : "";
+  $("waiting-part").hidden = true;
+  nothing("There is nothing to show", `${error.message}.`);
+  say(error.message);
+  return null;
+}
+
 function part(name, children) {
   $(`${name}-part`).hidden = !children.length;
   show($(name), children);
@@ -56,7 +72,7 @@ function part(name, children) {
 function nothing(heading, text, command) {
   for (const name of ["table", "licences", "notes"]) $(`${name}-part`).hidden = true;
   $("front").hidden = true;
-  show($("candidates-state"), h("div.empty", {}, h("h2", {}, heading), h("p.soft", {}, text), h("pre.command", {}, command)));
+  show($("candidates-state"), h("div.empty", {}, h("h2", {}, heading), h("p.soft", {}, text), command && h("pre.command", {}, command)));
 }
 
 function pick({ suites, choice }) {
@@ -100,7 +116,7 @@ function row(one, choice) {
     {},
     h("td", {}, `${one.number}`, one.front && [" ", h("span.star", { title: "nothing surely beats it" }, "★"), h("span.away", {}, "nothing surely beats it")]),
     h("th", { scope: "row" }, h("a.row-link.inline", { href: sideBySide([one.report], { suite: choice.suite, metric: choice.metric }), title: `Variant ${one.variant}, report ${one.report}` }, one.name), h("span.fact", {}, [one.title, one.engine && `on ${one.engine}`].filter(Boolean).join(" "), !one.current && h("span", {}, ` · ${short(one.variant)}, not what the file says now`))),
-    h("td", {}, spread(one.quality, choice), h("span.fact", {}, plural(one.quality.cases, "case"))),
+    h("td", {}, spread(one.quality, choice), one.cases < choice.cases ? h("span.fact", { title: "it stands below those that were asked all, and beats nobody" }, h("span.tag", {}, `only ${one.cases} of ${plural(choice.cases, "case")}`)) : h("span.fact", {}, plural(one.quality.cases, "case"))),
     h("td", {}, gap(one, choice)),
     h("td", {}, first === null ? none(why("speed")) : [seconds(first), h("span.fact", {}, `p95 ${seconds(speed.first_p95)}`)]),
     h("td", {}, speed ? seconds(speed.seconds) : none(why("speed"))),

@@ -2,7 +2,7 @@
 
 import { events } from "./api.js";
 import { h } from "./dom.js";
-import { count, plural, seconds } from "./format.js";
+import { count, pace, plural, roughly } from "./format.js";
 
 const ENDED = ["done", "failed", "cancelled", "interrupted"];
 
@@ -33,6 +33,7 @@ export function share({ progress, state }) {
 
 // Seconds that are left if it goes on as it went; null while that would be a guess.
 export function left(run, now = Date.now() / 1000) {
+  if (run.cancelling) return null;
   if (run.progress?.target) return run.state === "running" ? run.progress.left : null; // what is known already goes faster
   const done = share(run);
   const spent = now - run.started;
@@ -48,7 +49,7 @@ export function bar(run) {
     ...asked(run),
     number && !isOver(run) ? `${count(files)} of ${plural(number, "file")}` : null,
     !isOver(run) && passages > 0 && plural(passages, "passage"),
-    rest !== null && `about ${seconds(Math.max(1, Math.round(rest)))} left`,
+    rest !== null && `about ${roughly(rest)} left`,
     run.state === "running" && current,
   ].filter(Boolean);
   const meter = h("progress", { max: "1", "aria-label": "Progress", ...(done === null ? {} : { value: `${done}` }) });
@@ -61,10 +62,17 @@ const PIECES = { judge: "judgement", prefer: "pair", generate: "draft", calibrat
 function asked(run) {
   const { target, done, total, known, errors, rate } = run.progress ?? {};
   if (!target || isOver(run)) return [];
-  return [target, `${count(done)} of ${plural(total, PIECES[run.kind] ?? "case")}`, known > 0 && `${count(known)} known`, errors > 0 && `${count(errors)} failed`, rate > 0 && `${rate.toFixed(1)} a second`];
+  return [target, `${count(done)} of ${plural(total, PIECES[run.kind] ?? "case")}`, known > 0 && `${count(known)} known`, errors > 0 && `${count(errors)} failed`, rate > 0 && pace(rate)];
 }
 
-export function words({ state, kind, result, error }) {
+// What its badge says
+export function standing(run) {
+  return run.cancelling && !isOver(run) ? "cancelling" : run.state;
+}
+
+export function words(run) {
+  const { state, kind, result, error } = run;
+  if (standing(run) === "cancelling") return "cancelling …";
   if (state === "failed") return error || "failed";
   if (state === "done" && kind === "evaluate" && result?.reports) return `done: ${plural(result.reports.length, "report")}`;
   if (state === "done" && kind === "gate" && result?.decision) return `done: ${{ promote: "passed", reject: "rejected" }[result.decision.outcome] ?? "inconclusive"}, by ${count(result.cases)} of ${plural(result.of, "case")}`;
@@ -74,5 +82,7 @@ export function words({ state, kind, result, error }) {
     const { added = 0, updated = 0, removed = 0, unchanged = 0, skipped = [] } = result;
     return `done: ${count(added)} new, ${count(updated)} changed, ${count(removed)} removed, ${count(unchanged)} as before${skipped.length ? `, ${count(skipped.length)} left out` : ""}`;
   }
-  return { queued: "waiting for its turn", running: "running", interrupted: "interrupted: its process is gone" }[state] ?? state;
+  if (state === "queued") return run.behind ? `waiting for its turn, until this is over: ${run.behind}` : "waiting for its turn";
+  if (state === "interrupted") return `interrupted: ${error || (run.started ? "its process is gone" : "its process was gone before its turn came")}; it waits until somebody resumes it`;
+  return state;
 }

@@ -9,6 +9,7 @@ import { sure } from "./sure.js";
 const OUTCOMES = { promote: ["on", "passed"], reject: ["bad", "rejected"], inconclusive: ["", "inconclusive"] };
 const MARKS = { promote: "✓", reject: "✗", inconclusive: "?" };
 const WEIGHT = { reject: 0, inconclusive: 1, promote: 2 };
+const EVALUATED = 95; // the level of Evaluate
 const EVERY = 10_000; // milliseconds between two looks
 const SOON = 2_500; // by then the service follows
 const AGAIN = 500; // milliseconds until what was not known is asked for again
@@ -158,10 +159,12 @@ function standing(refused) {
 
 // A gate's word with its reasons, the heaviest first
 function decision(row, spread) {
-  const { gate, outcome, suite, cases, reasons, reports } = row.reason;
+  const { gate, outcome, suite, cases, reasons, reports, settings } = row.reason;
   const [kind, word] = OUTCOMES[outcome] ?? ["", outcome];
   const sorted = [...(reasons ?? [])].sort((a, b) => WEIGHT[a.outcome] - WEIGHT[b.outcome]);
-  const list = h("ul.reasons", {}, sorted.map((one) => h(`li.${one.outcome}`, {}, h("span.reason-mark", { "aria-hidden": "true" }, MARKS[one.outcome]), h("span.away", {}, `${one.outcome}: `), one.text || `${one.rule} ${one.metric} ${one.slice}`)));
+  const lines = h("ul.reasons", {}, sorted.map((one) => h(`li.${one.outcome}`, {}, h("span.reason-mark", { "aria-hidden": "true" }, MARKS[one.outcome]), h("span.away", {}, `${one.outcome}: `), one.text || `${one.rule} ${one.metric} ${one.slice}`)));
+  const ranges = settings?.alpha && sorted.some((one) => / to .*\)/.test(one.text));
+  const list = [lines, ranges && h("p.soft.levels", {}, `(… to …) are ${Number((100 - 200 * settings.alpha).toFixed(1))}% intervals: a demand asks one end, which errs ${Number((100 * settings.alpha).toFixed(1))} times in 100. Evaluate tells ${EVALUATED}%.`)];
   const head = [h(kind ? `span.tag.${kind}` : "span.tag", {}, word), h("span", {}, `gate ${gate}, suite ${suite}, ${plural(cases, "case")}`)];
   const link = reports?.length > 0 && h("a.above", { href: compareHref(suite, reports) }, reports.length > 1 ? "See both reports" : "See the report");
   if (spread) return h("div.decision", {}, h("p.row-facts", {}, head, time(row.created), link), list);

@@ -3,14 +3,24 @@
 import { get, post, sideBySide, text, withQuery } from "./api.js";
 import { $, attempt, h, say, show } from "./dom.js";
 import { fullTime, seconds } from "./format.js";
-import { bar, follow, isOver, words } from "./progress.js";
+import { bar, follow, isOver, standing, words } from "./progress.js";
 
 const RESUMABLE = ["cancelled", "failed", "interrupted"];
 const id = decodeURIComponent(location.pathname.split("/")[2]);
 const at = `/api/runs/${encodeURIComponent(id)}`;
 
 const now = h("div.run-now");
-const actions = h("div.run-actions");
+// made once: a button that is drawn anew with each step cannot be pressed, nor keep the focus
+const [cancel, resume] = [["Cancel", "cancel"], ["Resume", "resume"]].map(([words_, action]) => h("button.button", { type: "button", hidden: true, onclick: attempt(async ({ currentTarget: pressed }) => {
+  pressed.disabled = true;
+  try {
+    draw(await post(`${at}/${action}`));
+  } finally {
+    pressed.disabled = false;
+  }
+  await watch();
+}) }, words_));
+const actions = h("div.run-actions", {}, cancel, resume);
 const facts = h("dl.facts");
 const skipped = h("section.part", { hidden: true });
 const made = h("p.run-made", { hidden: true });
@@ -18,13 +28,12 @@ const log = h("pre.log", { tabindex: "0", "aria-label": "Log" });
 
 function draw(run) {
   now.replaceChildren(bar(run));
-  const button = (words_, action) => h("button.button", { type: "button", onclick: attempt(async (event) => {
-    event.currentTarget.disabled = true;
-    draw(await post(`${at}/${action}`));
-    await watch();
-  }) }, words_);
-  actions.replaceChildren(...[!isOver(run) && button("Cancel", "cancel"), RESUMABLE.includes(run.state) && button("Resume", "resume")].filter(Boolean));
-  const pairs = [["State", run.state], ["Created", fullTime(run.created)], ["Started", run.started && fullTime(run.started)], ["Ended", run.ended && fullTime(run.ended)], ["Took", run.started && run.ended && seconds(run.ended - run.started)]];
+  const cancelling = standing(run) === "cancelling";
+  cancel.hidden = isOver(run);
+  cancel.disabled = cancelling;
+  cancel.textContent = cancelling ? "Cancelling …" : "Cancel";
+  resume.hidden = !RESUMABLE.includes(run.state);
+  const pairs = [["State", standing(run)], ["Created", fullTime(run.created)], ["Started", run.started && fullTime(run.started)], ["Ended", run.ended && fullTime(run.ended)], ["Took", run.started && run.ended && seconds(run.ended - run.started)], ["Lineage", run.kind === "finetune" && h("a", { href: `/lineage/${encodeURIComponent(run.id)}` }, "made of, and what came of it")]];
   facts.replaceChildren(...pairs.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
   const leads = links(run);
   if (leads) show(made, leads);

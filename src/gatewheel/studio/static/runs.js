@@ -3,18 +3,19 @@
 import { get } from "./api.js";
 import { $, attempt, h, show } from "./dom.js";
 import { fullTime, seconds, when } from "./format.js";
-import { bar, follow, isOver, words } from "./progress.js";
+import { bar, follow, isOver, standing, words } from "./progress.js";
 
 const FOLLOWED = 2;
 
 function fill(item, run) {
-  const took = run.started && (run.ended ?? Date.now() / 1000) - run.started;
+  const until = run.ended ?? (isOver(run) ? null : Date.now() / 1000); // nobody knows when a process went
+  const took = run.started && until && until - run.started;
   const tag = run.state === "failed" ? "span.tag.bad" : isOver(run) ? "span.tag" : "span.tag.on";
   const kept = item.querySelector(".row-link") ?? h("a.row-link", { href: `/runs/${encodeURIComponent(run.id)}` }, run.kind, " ", run.about && h("span", {}, `${run.about} `), h("span.mono", {}, run.id));
   const focused = document.activeElement === kept;
   item.replaceChildren(
     h("div.row-main", {}, kept, isOver(run) ? h("p.row-more", {}, words(run)) : bar(run)),
-    h("div.row-end", {}, h(tag, {}, run.state), h("time", { datetime: new Date(run.created * 1000).toISOString(), title: fullTime(run.created) }, when(run.created)), h("span", {}, took ? seconds(took) : "")),
+    h("div.row-end", {}, h(tag, {}, standing(run)), h("time", { datetime: new Date(run.created * 1000).toISOString(), title: fullTime(run.created) }, when(run.created)), h("span", {}, took ? seconds(took) : "")),
   );
   if (focused) kept.focus({ preventScroll: true });
 }

@@ -12,10 +12,14 @@ export function sure({ title, text, yes, act, why = "Why", required = false }) {
   $("sure-why").hidden = !why;
   $("why").required = required;
   $("why").value = "";
+  $("why").setAttribute("aria-invalid", "false");
   $("sure-form").onsubmit = async (event) => {
     event.preventDefault();
+    const blank = required && !$("why").value.trim();
+    $("why").setAttribute("aria-invalid", `${blank}`);
+    $("sure-problem").textContent = blank ? "Say why, in words: the history keeps it." : "";
+    if (blank) return $("why").focus();
     $("sure-yes").disabled = true;
-    $("sure-problem").textContent = "";
     try {
       await act($("why").value.trim());
       $("sure").close();

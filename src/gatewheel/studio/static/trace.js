@@ -87,6 +87,7 @@ attempt(async () => {
     h("h1", { id: "title" }, trace.question),
     h(`div.trace-answer${trace.abstained ? ".abstained" : ""}`, {}, trace.error ? h("p.problem", {}, trace.error) : h("p", {}, trace.answer), trace.abstained && h("p.soft", {}, "An abstention: no passage supported an answer.")),
     facts(trace),
+    h("p.part", {}, h("a", { href: `/lineage/${trace.id}` }, "What it was made of, and what came of it")),
     part("Where the time went", waterfall(trace.spans, trace.seconds)),
     passages(await placed(trace.spans)),
     prompt(attribute(trace.spans, MESSAGES)),
