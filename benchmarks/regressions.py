@@ -137,9 +137,10 @@ def _write(folder: Path, given: Any) -> None:
         drawn = random.Random(trial).sample(pool, given.cases)
         for app in ("quoting", "writing"):
             case_files.write(folder / "suites" / f"{app}{trial}.jsonl", drawn)
-            suite = f'app = "{app}"\nmetrics = ["inclusion", "hit"]\n'
+            suite = f'app = "{app}"\nmetrics = ["token-f1", "inclusion", "hit"]\n'
             (folder / "suites" / f"{app}{trial}.toml").write_text(suite, encoding="utf-8")
-            rules = "better = { inclusion = 0.0 }\nnot_worse = { hit = 0.02 }"
+            # a poem about the text holds the answer more often than an answer does: inclusion alone lets it pass
+            rules = "better = { token-f1 = 0.0 }\nnot_worse = { inclusion = 0.02, hit = 0.02 }"
             tables.append(f'[gate.{app}{trial}]\nsuite = "{app}{trial}"\napp = "{app}"\n{rules}')
     with (folder / "gatewheel.toml").open("a", encoding="utf-8") as file:
         file.write("\n\n" + "\n\n".join(tables) + "\n")

@@ -164,12 +164,15 @@ def _take(
 ) -> int | None:
     """Into the suite first: what is stopped in between is a draft that still waits, and is known when taken again."""
     from gatewheel.data import collecting, drafts
+    from gatewheel.data.collecting import Incoming
 
     if not taken:
         return None
     root, engine = project.config.root, project.parts.engine
     cases = [drafts.as_case(draft, question=question, reference=reference) for draft in taken]
-    done = collecting.take(root, engine, cases, name=suite, split=None, encoder=project.parts.encoder)
+    found = [one for draft, case in zip(taken, cases, strict=True) for one in drafts.origins_of(draft, case)]
+    incoming = Incoming(name=suite, cases=cases, origins=found)
+    done = collecting.bring(root, engine, incoming, encoder=project.parts.encoder)
     drafts.mark_as(root, suite, [draft.id for draft in taken], "accepted")
     return done.cases
 

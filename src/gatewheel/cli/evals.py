@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -92,6 +92,9 @@ def list_(context: click.Context, /, limit: int, suite: str, as_json: bool) -> N
 @click.argument("suite")
 @click.option("--app", "apps", multiple=True, metavar="NAME", help="An [app.*] to ask; can be given several times.")
 @click.option("--model", "models", multiple=True, metavar="NAME", help="A [model.*] to ask by itself; the same.")
+@click.option(
+    "--variant", "variants", multiple=True, metavar="ID", help="A kept one, made as the first --app or the suite's."
+)
 @click.option("--limit", default=0, type=click.IntRange(min=0), help="So many cases only, always the same; 0: all.")
 @click.option("--repeat", default=0, type=click.IntRange(min=0), help="How often each case, where words are sampled.")
 @against_option
@@ -103,6 +106,7 @@ def run(
     suite: str,
     apps: tuple[str, ...],
     models: tuple[str, ...],
+    variants: tuple[str, ...],
     against: tuple[str, ...],
     as_json: bool,
     **size: int,
@@ -116,8 +120,10 @@ def run(
     from gatewheel.loop import reports, running
     from gatewheel.loop.evaluate import Wanted
 
-    targets = [(app, "") for app in apps] + [("", model) for model in models] or [("", "")]
-    wanted = [Wanted(suite=suite, app=app, model=model, **size) for app, model in targets]
+    plain = Wanted(suite=suite, limit=size["limit"], repeat=size["repeat"])
+    wanted = [replace(plain, app=app) for app in apps] + [replace(plain, model=model) for model in models]
+    wanted += [replace(plain, app=next(iter(apps), ""), variant=variant) for variant in variants]
+    wanted = wanted or [plain]
     began = time.monotonic()
     with render.project(context) as project:
         can_tell = _foreseen(project, wanted)
@@ -196,7 +202,7 @@ def compare(
 def _foreseen(project: Project, wanted: list[Wanted]) -> list[Detectable]:
     """What the suite can tell. Raises what is wrong with suite or targets, before anything is begun."""
     from gatewheel.data import suites
-    from gatewheel.loop import evaluate, soundness
+    from gatewheel.loop import evaluate, soundness, variants
     from gatewheel.loop.detecting import detectable
 
     suite = suites.load(project.config.root, wanted[0].suite)
@@ -204,7 +210,9 @@ def _foreseen(project: Project, wanted: list[Wanted]) -> list[Detectable]:
         for kind, name in (("app", one.app), ("model", one.model)):
             if name:
                 project.config.table(kind, name)
-    asks_app = any(one.app or (suite.target == "app" and not one.model) for one in wanted)
+        if one.variant:
+            variants.get(project.parts.engine, one.variant)
+    asks_app = any(one.app or one.variant or (suite.target == "app" and not one.model) for one in wanted)
     if asks_app and (stale := soundness.outdated(project.parts)):
         project.parts.say(str(stale))
     metrics = evaluate.metrics_of(project.parts, suite.metrics)

@@ -1,4 +1,4 @@
-"""`gatewheel models list|show`"""
+"""`gatewheel models list|show`; adapters in exporting.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gatewheel.cli import render
+from gatewheel.cli import exporting, render
 from gatewheel.models.catalogue import Entry
 
 if TYPE_CHECKING:
@@ -23,7 +23,11 @@ class ModelList:
 
 @click.group()
 def command() -> None:
-    """List models with licence, size, price and measured speed."""
+    """List models with licence, size, price and measured speed; export what was tuned."""
+
+
+for one in exporting.COMMANDS:
+    command.add_command(one)
 
 
 @command.command("list")

@@ -38,9 +38,13 @@ class ReleaseRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReleaseList:
-    """`gatewheel release list`: the newest first; `current` has the released variant of each application."""
+    """`gatewheel release list`: the newest first; `current` has the released variant of each application.
+
+    `tainted` says of an application whose release learned of what was forgotten since, why.
+    """
 
     current: dict[str, str]
+    tainted: dict[str, list[str]]
     releases: list[ReleaseRow]
 
 
@@ -114,6 +118,7 @@ def rollback(context: click.Context, /, app: str, reason: str, as_json: bool) ->
 @click.pass_context
 def list_(context: click.Context, /, app: str, as_json: bool) -> None:
     """The history, the newest first: decisions of gates, proposals, releases, ways back."""
+    from gatewheel.loop import tainting
     from gatewheel.ops import releases
 
     with render.project(context) as project:
@@ -121,8 +126,10 @@ def list_(context: click.Context, /, app: str, as_json: bool) -> None:
             project.config.table("app", app)
         rows = releases.history(project.parts.engine, app)[::-1]
         current = releases.serving(project.parts.engine)
+        tainted = tainting.served(project.parts.engine)
     if as_json:
-        render.emit(ReleaseList(current=current, releases=[_row(row) for row in rows]))
+        told = {one.app: list(one.reasons) for one in tainted}
+        render.emit(ReleaseList(current=current, tainted=told, releases=[_row(row) for row in rows]))
         return
     if not rows:
         click.echo("Nothing was released yet; `gatewheel gate` judges a candidate.", err=True)
@@ -132,6 +139,9 @@ def list_(context: click.Context, /, app: str, as_json: bool) -> None:
         day = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.created))
         what = f"{row.number:4}  {day}  {row.app:10} {row.action:9} {row.variant[:12] or 'the file':12}"
         render.tell(f"{'*' if served else ' '}{what}  {_said(row)}{f'  ({row.author})' if row.author else ''}")
+    for one in tainted:
+        why = f"which learned of what was forgotten: {tainting.told(one.reasons)}"
+        render.tell(f"! [app.{one.app}] answers by {one.variant[:12]}, {why}", bold=True, err=True)
 
 
 @command.command()

@@ -1,4 +1,4 @@
-"""`gatewheel variants list|show|diff`"""
+"""`gatewheel variants list|show|diff|add`"""
 
 from __future__ import annotations
 
@@ -58,9 +58,41 @@ class VariantDiff:
     differences: list[Difference]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantAdded:
+    """`gatewheel variants add`"""
+
+    id: str
+    app: str
+    recipe: dict[str, Any]
+
+
 @click.group()
 def command() -> None:
-    """List, show and compare recipes of answering."""
+    """List, show, compare and add recipes of answering."""
+
+
+@command.command()
+@click.argument("tuned")
+@click.option("--app", default="main", show_default=True, help="Which [app.*] it is a variant of.")
+@click.option(
+    "--kind", default="Q8_0", show_default=True, help="Merged as GGUF of this kind, or lora: beside its base."
+)
+@render.json_option
+@click.pass_context
+def add(context: click.Context, /, tuned: str, app: str, kind: str, as_json: bool) -> None:
+    """Keep an application with TUNED, the run of a tuning or an adapter, as a variant to evaluate, gate and release."""
+    from gatewheel.loop import adding
+
+    with render.project(context) as project:
+        made = adding.add(project.parts, tuned, app=app, kind=kind)
+    if as_json:
+        render.emit(VariantAdded(id=made.id, app=app, recipe=dict(made.recipe)))
+        return
+    click.echo(f"variant {made.id[:12]} of [app.{app}]")
+    click.echo(
+        f"Next: gatewheel evals run SUITE --app {app} --variant {made.id[:12]}, or gatewheel gate {made.id[:12]}"
+    )
 
 
 @command.command("list")

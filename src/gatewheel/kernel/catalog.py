@@ -57,9 +57,14 @@ CATALOG: dict[str, dict[str, str]] = {
     },
     "app": {
         "answer": "gatewheel.rag.answer",
+        "direct": "gatewheel.prompts.direct",
     },
     "gate": {
         "margins": "gatewheel.ops.gate",
+    },
+    "finetune": {
+        "lora": "gatewheel.finetune.lora",
+        "qlora": "gatewheel.finetune.qlora",
     },
     "metric": {
         "exact-match": "gatewheel.evals.metrics.exact_match",

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gatewheel.kernel import catalog
-from gatewheel.kernel.errors import ConfigError, did_you_mean
+from gatewheel.kernel.errors import ConfigError, ProjectError, did_you_mean
 from gatewheel.kernel.settings import (
     MODELS,
     AccessSettings,
@@ -25,9 +25,11 @@ from gatewheel.kernel.settings import (
     StoreSettings,
     TraceSettings,
 )
+from gatewheel.kernel.store.objects import Objects
 
 CONFIG_FILE = "gatewheel.toml"
 STATE_FOLDER = ".gatewheel"
+OBJECT = "object:"  # before the SHA-256 of what a run of the project made, as in weights = "object:0f3a…"
 
 Single = TypeVar("Single", bound=BaseModel)
 SINGLE = tuple(MODELS)
@@ -43,6 +45,7 @@ DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "checker": {"main": {"use": "grounding"}},
     "app": {"main": {"use": "answer"}},
     "gate": {},
+    "finetune": {"lora": {"use": "lora"}, "qlora": {"use": "qlora"}},
     "metric": {},  # evals/resolve.py finds those of the catalog by name, so that no start imports them all
 }
 # Kinds whose tables need not say what they use.
@@ -171,8 +174,18 @@ def _table(kind: str, name: str, body: Any, default: Mapping[str, Any] | None, p
         module = catalog.load(kind, str(use))
     except ConfigError as error:
         raise ConfigError(f"{where} use: {error.what}", cure=error.cure) from None
-    rest = {key: value for key, value in body.items() if key != "use"}
+    rest = {key: _here(value, path, f"{where} {key}") for key, value in body.items() if key != "use"}
     return Table(kind=kind, name=name, use=str(use), settings=checked(module.Settings, rest, where))
+
+
+def _here(value: Any, path: Path, where: str) -> Any:
+    """What a run of this project made is named by its digest, wherever the project lies."""
+    if not isinstance(value, str) or not value.startswith(OBJECT):
+        return value
+    try:
+        return str(Objects(path.parent.resolve() / STATE_FOLDER / "objects").path(value.removeprefix(OBJECT)))
+    except ProjectError as error:
+        raise ConfigError(f"{where}: {error.what}", cure=error.cure) from None
 
 
 def checked(model: type[Single], values: Any, where: str) -> Single:

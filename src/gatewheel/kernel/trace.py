@@ -179,6 +179,11 @@ def find(engine: Engine, prefix: str, *, keys: Collection[str] | None = None) ->
     return _read(engine, select(traces).where(*wanted).order_by(traces.c.id).limit(10))
 
 
+def of_ids(engine: Engine, ids: Collection[str]) -> list[Trace]:
+    """The traces of these ids that there are, the oldest first; a few hundred at once."""
+    return _read(engine, select(traces).where(traces.c.id.in_(ids)).order_by(traces.c.created, traces.c.id))
+
+
 def _of(keys: Collection[str] | None) -> list[ColumnElement[bool]]:
     return [] if keys is None else [traces.c.key.in_([_storable(key) for key in keys])]
 

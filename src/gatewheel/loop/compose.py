@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from gatewheel.kernel import catalog
-from gatewheel.kernel.config import Config, Table, validate
+from gatewheel.kernel.config import Config, Table, references, validate
 from gatewheel.kernel.errors import PromptError, did_you_mean
 from gatewheel.kernel.nouns import Variant
 from gatewheel.loop import recipes
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from gatewheel.kernel.ports import Checker, Chunker, Encoder, Index, Model, Reader, Retriever
     from gatewheel.kernel.store.objects import Objects
     from gatewheel.loop.paying import Payer
+    from gatewheel.loop.putting import App
     from gatewheel.prompts.template import Prompt
-    from gatewheel.rag.answer import App
+    from gatewheel.rag.answer import App as DocumentsApp
 
 __all__ = ["READING", "WORDLESS", "Parts", "digest"]
 
@@ -211,24 +212,21 @@ class Parts:
 
     def app(self, name: str = "main", *, groups: frozenset[str] | None = None) -> App:
         """`[app.<name>]`: the application of a variant, which sees what these groups may see."""
-        if groups is not None:
-            return replace(self.app(name), retriever=self.retriever(self._retriever_of(name), groups=groups))
+        table = self.config.table("app", name)
+        settings: Any = table.settings
+        if groups is not None and recipes.reads_documents(settings):
+            seen = self.retriever(settings.retriever, groups=groups)
+            return replace(cast("DocumentsApp", self.app(name)), retriever=seen)
         if name not in self._apps:
-            table = self.config.table("app", name)
-            settings: Any = table.settings
+            named = {kind: getattr(settings, key) for key, kind in references(settings).items() if kind != "model"}
             self._apps[name] = self._create(
                 table,
                 model=lambda: self.model(settings.model),
-                retriever=self.retriever(settings.retriever),
-                checker=self.checker(settings.checker),
                 prompt=self._first_read(settings.prompt),
                 variant=self.variant(name).id,
+                **{kind: getattr(self, kind)(one) for kind, one in named.items()},
             )
         return self._apps[name]
-
-    def _retriever_of(self, name: str) -> str:
-        settings: Any = self.config.table("app", name).settings
-        return str(settings.retriever)
 
     def variant(self, name: str = "main") -> Variant:
         """The complete recipe of `[app.<name>]`, named by the SHA-256 of its canonical JSON.

@@ -18,12 +18,13 @@ from gatewheel.evals import resolve
 from gatewheel.kernel.errors import Cancelled, ConfigError
 from gatewheel.kernel.nouns import Case, Report, Scored
 from gatewheel.kernel.ports import Metric
-from gatewheel.loop import calibrated, likelihoods, prices, reports, targets
+from gatewheel.loop import calibrated, likelihoods, prices, putting, reports, targets, variants
 from gatewheel.loop.answers import Key
 from gatewheel.loop.asking import Job, replies
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.progress import NOBODY, Notes, OnProgress, Watching
 from gatewheel.loop.recipes import digest, words
+from gatewheel.loop.releasing import as_variant
 from gatewheel.loop.reports import Asked, Kept
 from gatewheel.loop.scoring import Scorer, check_repeats, together
 from gatewheel.loop.serving import as_served, shared
@@ -33,14 +34,16 @@ from gatewheel.loop.verdicts import ProjectVerdicts
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """What to evaluate. Without `app` and `model` it is what the suite names.
+    """What to evaluate. Without `app`, `model` and `variant` it is what the suite names.
 
+    `variant` is the beginning of the id of a kept one, made again as `app`, or as the suite's where that is empty.
     `limit` cases at most, chosen by their content, so that 50 are among 100; 0 is all. `repeat` 0 is as the suite says.
     """
 
     suite: str
     app: str = ""
     model: str = ""
+    variant: str = ""
     limit: int = 0
     repeat: int = 0
 
@@ -177,6 +180,7 @@ def scored_by(parts: Parts, suite: Suite) -> str:
 
 def _target(parts: Parts, wanted: Wanted, suite: Suite, cases: Sequence[Case]) -> Target:
     app = wanted.app or (suite.target_name if suite.target == "app" and not wanted.model else "")
+    app = app or ("main" if wanted.variant else "")
     if app and suite.answer == "likelihood":
         what = f'{suite.path.name}: answer: "likelihood" is of given texts, and app {app} writes its own'
         raise ConfigError(what, cure="ask a model: --model chat")
@@ -184,6 +188,8 @@ def _target(parts: Parts, wanted: Wanted, suite: Suite, cases: Sequence[Case]) -
         if suite.few_shot:
             what = f"{suite.path.name}: few_shot: an application shows no examples, and app {app} is asked"
             raise ConfigError(what, cure="remove few_shot, or ask a model: model = …")
+        if wanted.variant:
+            parts = as_variant(parts, app, variants.get(parts.engine, wanted.variant))
         return targets.application(parts, app, cases)
     if suite.answer == "likelihood":
         return likelihoods.target(parts, wanted.model or suite.target_name, suite)
@@ -202,7 +208,7 @@ def _key(target: Target, case: Case, repeat: int) -> Key:
 def put(case: Case) -> str:
     """An answer is found again by what was put, to the last space: to mend what a case expects costs no new answer."""
     turns, sources = [asdict(turn) for turn in case.history], case.sources if case.context else ()
-    all_of_it = [case.question, turns, case.context, case.choices, targets.schema_of(case), sources]
+    all_of_it = [case.question, turns, case.context, case.choices, putting.schema_of(case), sources]
     return digest(all_of_it)[:32]
 
 

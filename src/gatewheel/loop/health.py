@@ -21,7 +21,7 @@ from gatewheel.kernel.config import Table
 from gatewheel.kernel.errors import GatewheelError
 from gatewheel.kernel.places import cache_dir
 from gatewheel.kernel.store.database import explain
-from gatewheel.loop import soundness
+from gatewheel.loop import soundness, tainting
 from gatewheel.loop.compose import Parts
 from gatewheel.ops import releases
 
@@ -179,7 +179,7 @@ def _project(parts: Parts) -> Iterator[Finding]:
         documents, passages = parts.store.totals()
         stale = any(file.sha256 == "" and not file.refusals for file in parts.store.files().values())
         outdated = soundness.outdated(parts)
-        history = releases.verify(parts.engine)
+        history, tainted = releases.verify(parts.engine), tainting.served(parts.engine)
     except (GatewheelError, DBAPIError) as error:
         told = error if isinstance(error, GatewheelError) else explain(error)
         yield Finding(area="project", state="wrong", what=told.what, cure=told.cure)
@@ -190,6 +190,11 @@ def _project(parts: Parts) -> Iterator[Finding]:
     if history.faults:
         cure = "restore the database from a backup; `gatewheel release verify` tells more"
         yield Finding(area="releases", state="wrong", what=history.faults[0], cure=cure)
+    for one in tainted:
+        why = f"which learned of what was forgotten: {tainting.told(one.reasons)}"
+        what = f"[app.{one.app}] answers by {one.variant[:12]}, {why}"
+        cure = f"gatewheel release rollback --app {one.app}, or release another"
+        yield Finding(area="releases", state="wrong", what=what, cure=cure)
     if outdated:
         yield Finding(area="documents", state="warning", what=outdated.what, cure=outdated.cure)
     if not documents:

@@ -19,7 +19,7 @@ from gatewheel.evals import people
 from gatewheel.evals.people import Item, Label, Side
 from gatewheel.kernel.config import checked
 from gatewheel.kernel.errors import UserError, did_you_mean
-from gatewheel.loop import labelling, targets
+from gatewheel.loop import labelling, putting
 from gatewheel.loop.evaluate import put
 
 SPELLED_OUT = 20  # ids of cases in a message
@@ -108,7 +108,7 @@ def preferences(engine: Engine, root: Path, suite: str) -> tuple[list[str], int]
             lost += 1
             continue
         turns = [{"role": turn.role, "content": turn.content} for turn in case.history]
-        messages = [*turns, {"role": "user", "content": targets.alone(case)}]
+        messages = [*turns, {"role": "user", "content": putting.alone(case)}]
         plain = {"messages": messages, "chosen": chosen.answer, "rejected": rejected.answer}
         lines.append(json.dumps(plain, ensure_ascii=False) + "\n")
     return lines, lost

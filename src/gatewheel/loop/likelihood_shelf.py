@@ -85,6 +85,8 @@ class LikelihoodShelf:
         made = {"scores": module.SCORES, **words(table)}
         if "weights" in made:
             made["weights_sha256"] = identity(made["weights"])
+        if made.get("adapter"):
+            made["adapter_sha256"] = identity(made["adapter"])
         return made
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ class Notebook:
 
     def __getitem__(self, key: str) -> Any:
         return self._known[key]
+
+    @property
+    def known(self) -> Mapping[str, Any]:
+        """All that is kept, in the order in which it was first."""
+        return self._known
 
     def keep(self, key: str, value: Any = None) -> None:
         """Keep a value, safe from the death of this process when this returns."""

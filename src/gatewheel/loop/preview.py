@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from gatewheel.kernel import catalog
@@ -10,7 +11,7 @@ from gatewheel.kernel.nouns import Message, Passage, Refusal
 from gatewheel.loop.compose import Parts
 from gatewheel.rag import pages, pieces
 from gatewheel.rag.discover import Candidate, discover
-from gatewheel.rag.question import Question, clean
+from gatewheel.rag.question import Question
 
 
 def preview(parts: Parts, path: Path, *, chunker: str = "") -> list[Passage]:
@@ -40,8 +41,4 @@ def preview(parts: Parts, path: Path, *, chunker: str = "") -> list[Passage]:
 
 def messages(parts: Parts, name: str, question: str) -> list[Message]:
     """What the model would be sent for a question by prompts/<name>.md. Generates nothing."""
-    app = parts.app()
-    asked = Question(text=clean(question))
-    hits = app.retriever.retrieve(asked.text, k=app.settings.candidates)
-    context = app.context(asked, hits)
-    return parts.prompt(name).render(question=asked.text, passages=context.numbered, history=())
+    return replace(parts.app(), prompt=parts.prompt(name)).messages(Question(text=question))

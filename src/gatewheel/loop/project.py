@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gatewheel.loop.evaluate import Wanted
     from gatewheel.loop.following import Followed
     from gatewheel.loop.progress import OnProgress
+    from gatewheel.loop.tuned_models import TunedModels
     from gatewheel.rag.ingest import Ingested, Progress
 
 
@@ -55,23 +56,27 @@ class Project:
         parts: Parts | None = None,
         caller: Caller = Caller(),  # noqa: B008 (frozen)
         followed: Followed | None = None,
+        tuned: TunedModels | None = None,
     ) -> None:
         self.config = settings
         self.parts = parts or Parts(settings, say=say)
         self.caller = caller
         self.followed = followed
+        self.tuned = tuned
 
     def seen_by(self, caller: Caller) -> Project:
         """The same project as this caller sees it: only documents that its groups may see, traces under its key."""
-        return Project(self.config, parts=self.parts, caller=caller, followed=self.followed)
+        return Project(self.config, parts=self.parts, caller=caller, followed=self.followed, tuned=self.tuned)
 
     def following(self) -> Project:
         """The same project, answering by its releases. Raises ProjectError when one cannot be made again."""
         from gatewheel.loop.following import Followed
+        from gatewheel.loop.tuned_models import TunedModels
 
         followed = Followed(self.parts)
         followed.look()
-        return Project(self.config, parts=self.parts, caller=self.caller, followed=followed)
+        tuned = TunedModels(self.parts)
+        return Project(self.config, parts=self.parts, caller=self.caller, followed=followed, tuned=tuned)
 
     @contextmanager
     def answering(self, app: str = "main") -> Iterator[Parts]:
@@ -81,6 +86,20 @@ class Project:
             return
         with self.followed.serving(app) as parts:
             yield parts
+
+    @contextmanager
+    def having(self, model: str) -> Iterator[Parts]:
+        """The parts that have a model of this name: one of the file, or one that the tuning API made."""
+        if self.tuned is None or ("model", model) in self.config.tables:
+            yield self.parts
+            return
+        with self.tuned.serving(model) as parts:
+            yield parts
+
+    def config_with(self, model: str) -> config.Config:
+        """The configuration that has a model of this name. Loads no weights."""
+        with self.having(model) as parts:
+            return parts.config
 
     def ingest(self, paths: Sequence[str] = (), *, on_progress: Callable[[Progress], None] | None = None) -> Ingested:
         """Bring the index in line with the files of [sources], or read `paths`, in this process."""
@@ -184,6 +203,8 @@ class Project:
 
     def close(self) -> None:
         """Let go of models and connections."""
+        if self.tuned:
+            self.tuned.close()
         self.parts.close()
 
     def __enter__(self) -> Project:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatewheel.kernel.config import Table
+from gatewheel.kernel.config import OBJECT, STATE_FOLDER, Table, references
 
 if TYPE_CHECKING:
     from gatewheel.loop.compose import Parts
@@ -18,6 +19,7 @@ WORDLESS = {
     *("threads", "batch", "parallel", "timeout", "retries", "max_retries", "failures", "cooldown"),
     *("input_price", "output_price", "api_key_env", "key_env", "password_env"),
 }
+_OBJECT_PATH = re.compile(rf"/{re.escape(STATE_FOLDER)}/objects/[0-9a-f]{{2}}/([0-9a-f]{{64}})$")
 # what decides how documents are read and found, apart from the retriever; a project has each once
 DOCUMENTS = ("encoder", "chunker", "readers", "reading", "index", "analyser")
 
@@ -27,9 +29,15 @@ def recipe(parts: Parts, name: str, *, prompt: str) -> dict[str, Any]:
     config = parts.config
     app = config.table("app", name)
     settings: Any = app.settings
-    return {
+    made = {
         "app": words(app),
         "model": parts.model_recipe(config.table("model", settings.model)),
+        "prompt": prompt,
+    }
+    if not reads_documents(settings):
+        return made
+    return {
+        **made,
         "retriever": words(config.table("retriever", settings.retriever)),
         "checker": words(config.table("checker", settings.checker)),
         "encoder": {**words(config.table("encoder", "main")), "id": parts.encoder.id},
@@ -38,19 +46,32 @@ def recipe(parts: Parts, name: str, *, prompt: str) -> dict[str, Any]:
         "reading": READING,
         "index": words(config.table("index", "main")),
         "analyser": parts.analyser.id,
-        "prompt": prompt,
     }
+
+
+def reads_documents(settings: Any) -> bool:
+    """Whether an application answers from documents, by its settings."""
+    return "retriever" in references(settings)
 
 
 def words(table: Table) -> dict[str, Any]:
     """A table without the settings that change no answer."""
-    return {key: value for key, value in table.plain().items() if key not in WORDLESS}
+    return {key: _as_object(value) for key, value in table.plain().items() if key not in WORDLESS}
+
+
+def _as_object(value: Any) -> Any:
+    """An object of the project by its digest, so that a recipe is the same wherever the project lies."""
+    if isinstance(value, str) and (found := _OBJECT_PATH.search(value)):
+        return OBJECT + found[1]
+    return value
 
 
 def identity(named: str) -> str:
     """The digest of the weights of this name, a file or a folder. Raises MissingPart when they are not here."""
     from gatewheel.models import weights
 
+    if named.startswith(OBJECT):
+        return named.removeprefix(OBJECT)
     folder = Path(named).expanduser()
     if not folder.is_dir():
         return weights.identity(weights.find(named))

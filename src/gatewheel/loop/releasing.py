@@ -16,7 +16,7 @@ from gatewheel.kernel import catalog
 from gatewheel.kernel.config import Config, checked, load, validate
 from gatewheel.kernel.errors import ProjectError, UserError
 from gatewheel.kernel.nouns import Variant
-from gatewheel.loop import variants
+from gatewheel.loop import tainting, variants
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.recipes import DOCUMENTS, WORDLESS, words
 from gatewheel.loop.serving import SHARED, as_served, shared
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gatewheel.loop.leaks import Tick
     from gatewheel.prompts.template import Prompt
 
-ADDED = ("engine", "weights_sha256")  # what a recipe says of a model besides its settings
+ADDED = ("engine", "weights_sha256", "adapter_sha256")  # what a recipe says of a model besides its settings
 
 
 def as_variant(parts: Parts, name: str, variant: Variant) -> Parts:
@@ -85,10 +85,12 @@ def promote(parts: Parts, name: str, named: str, *, override: str = "", author: 
 
     A pass holds for what it was said of: the same settings of the gate, suite, metrics, documents and incumbent, as the
     file says them now. `named` is an application or the beginning of a variant's id. Raises UserError when a gate did
-    not let it pass, ProjectError when it cannot be made again.
+    not let it pass, and for one that learned of what was forgotten since, which no override lets pass; ProjectError
+    when it cannot be made again.
     """
     with as_filed(parts) as served:
         variant = find(served, named)
+        tainting.refuse(served.engine, variant)
         refuse_other_documents(served, name, variant)
         gates = {} if override.strip() else _present(served, name, variant)
         return releases.promote(parts.engine, name, variant.id, gates=gates, override=override, author=author)
@@ -101,6 +103,7 @@ def refused(served: Parts, name: str, named: str, *, tick: Tick = lambda: None) 
     """
     try:
         variant = find(served, named)
+        tainting.refuse(served.engine, variant)
         refuse_other_documents(served, name, variant)
         releases.passes(releases.history(served.engine), name, variant.id, _present(served, name, variant, tick))
     except UserError as error:
@@ -112,6 +115,7 @@ def propose(parts: Parts, name: str, named: str, *, text: str = "", author: str 
     """Ask for a variant to be released. Raises UserError, ProjectError when it cannot be made again."""
     with as_served(parts) as served:
         variant = find(served, named)
+        tainting.refuse(served.engine, variant)
         as_variant(served, name, variant)
         return releases.propose(parts.engine, name, variant.id, text=text, author=author)
 
@@ -139,9 +143,9 @@ def _present(served: Parts, name: str, variant: Variant, tick: Tick = lambda: No
     from gatewheel.data import suites
     from gatewheel.loop import besides, correcting, leaks, unseen
     from gatewheel.loop.evaluate import scored_by
-    from gatewheel.loop.targets import corpus
+    from gatewheel.loop.targets import corpus_of
 
-    incumbent, now, made = incumbent_of(served, name, variant), corpus(served.engine), {}
+    incumbent, now, made = incumbent_of(served, name, variant), corpus_of(as_variant(served, name, variant), name), {}
     for gate in gates_of(served.config, name):
         settings: Any = served.config.table("gate", gate).settings
         suite = suites.load(served.config.root, settings.suite)
@@ -216,7 +220,8 @@ def _configured(now: Config, name: str, recipe: Mapping[str, Any]) -> Config:
     app = recipe["app"]
     put_model(str(app["model"]), recipe["model"])
     for kind in ("retriever", "checker"):
-        put(kind, str(app[kind]), recipe[kind])
+        if kind in recipe:
+            put(kind, str(app[kind]), recipe[kind])
     put("app", name, app)
     return validate(raw, now.path)
 

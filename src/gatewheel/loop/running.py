@@ -18,13 +18,16 @@ from gatewheel.kernel import durable, runs
 from gatewheel.kernel.errors import GatewheelError, UserError
 
 if TYPE_CHECKING:
-    from gatewheel.loop import calibrating, drafting
+    from gatewheel.loop import calibrating, drafting, improving, tuning
     from gatewheel.loop.evaluate import Wanted
     from gatewheel.loop.gating import Asked
     from gatewheel.loop.project import Project
 
 WORKER = "gatewheel.loop.worker"
 Watch = Callable[[Mapping[str, Any]], None]
+STOPPED = "the service was stopped"
+PAUSED = "it was paused"
+STOPPED_BEFORE = f"{STOPPED} before its turn came"
 log = logging.getLogger("gatewheel.runs")
 
 
@@ -105,6 +108,28 @@ def calibrate(
     return watch(project, _queue(project, "calibrate", settings), on_progress=on_progress)
 
 
+def finetune(project: Project, wanted: tuning.Wanted, *, on_progress: Watch | None = None) -> dict[str, Any]:
+    """Tune as a Run and return its result, which `tuning.of_result` reads.
+
+    Raises what `tuning.refuse_unknown` raises, Cancelled on Ctrl-C; UserError as the work itself does.
+    """
+    from gatewheel.loop import tuning
+
+    tuning.refuse_unknown(project.parts, wanted)
+    return watch(project, _queue(project, "finetune", asdict(wanted)), on_progress=on_progress)
+
+
+def improve(project: Project, wanted: improving.Wanted, *, on_progress: Watch | None = None) -> dict[str, Any]:
+    """Turn the wheel once as a Run and return its result, which `improving.of_result` reads.
+
+    Raises what `improving.settled` raises, Cancelled on Ctrl-C; UserError as the work itself does.
+    """
+    from gatewheel.loop import improving
+
+    settled = improving.settled(project.parts, wanted)
+    return watch(project, _queue(project, "improve", asdict(settled)), on_progress=on_progress)
+
+
 def watch(project: Project, id_: str, *, on_progress: Watch | None = None) -> dict[str, Any]:
     """Execute a queued, cancelled, failed or interrupted run to its end and return its result.
 
@@ -118,13 +143,16 @@ def watch(project: Project, id_: str, *, on_progress: Watch | None = None) -> di
 class Background:
     """Runs of a process that lives long, one after another in a thread of its own. Any thread may call it.
 
-    What an earlier process left behind is not taken up by itself: it shows as interrupted until somebody resumes it.
+    What an earlier process left behind is not taken up by itself, for it may cost money and the file may say something
+    else by now: it shows as interrupted until somebody resumes it.
     """
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self._waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._called_off: set[str] = set()
+        self._cancelling: set[str] = set()
+        self._at_work: runs.Run | None = None
         self._lock = threading.Lock()
         self._worker: threading.Thread | None = None
         self._closed = threading.Event()
@@ -143,6 +171,11 @@ class Background:
         """Queue the question to a gate and return its run. Its author is the key that it is booked on."""
         return self._taken(_queue(self._project, "gate", {**asdict(asked), "payer": asked.author}))
 
+    def finetune(self, wanted: tuning.Wanted, *, payer: str = "", job: Mapping[str, Any] | None = None) -> str:
+        """Queue a tuning and return its run, which is booked on the key `payer`. `job` is what the tuning API says."""
+        settings = {**asdict(wanted), "payer": payer, **({"job": dict(job)} if job is not None else {})}
+        return self._taken(_queue(self._project, "finetune", settings))
+
     def resume(self, id_: str) -> None:
         """Queue a run again that was cancelled, interrupted or failed. Raises UserError for any other."""
         run = runs.get(self._project.parts.engine, id_)
@@ -159,10 +192,31 @@ class Background:
         if run.state in runs.ENDED:
             raise UserError(f"run {run.id} is {run.state} already", cure="see the list of runs")
         self._called_off.add(run.id)
-        durable.stop(engine, run.id)
+        self._cancelling.add(run.id)
+        try:
+            durable.stop(engine, run.id)
+        finally:
+            self._cancelling.discard(run.id)
+
+    def pause(self, id_: str) -> None:
+        """Stop a run and leave it interrupted, for `resume`. Raises UserError when it has ended already."""
+        self.cancel(id_)
+        end = time.monotonic() + durable.GRACE
+        while self._at_work is not None and self._at_work.id == id_ and time.monotonic() < end:
+            time.sleep(durable.POLL)  # the thread that watches it would call it cancelled once more
+        runs.interrupt(self._project.parts.engine, id_, why=PAUSED)
+
+    def is_cancelling(self, id_: str) -> bool:
+        """Whether a run was told to stop and has not yet: a worker finishes its step, for some seconds at most."""
+        return id_ in self._cancelling
+
+    @property
+    def at_work(self) -> runs.Run | None:
+        """The run whose turn it is, as it was when it came."""
+        return self._at_work
 
     def close(self) -> None:
-        """Stop what is at work and leave what waits; `resume` goes on with either."""
+        """Stop what is at work and leave what waits, both as interrupted; `resume` goes on with either."""
         self._closed.set()
         if self._worker is not None:
             self._worker.join(durable.GRACE + 5)
@@ -185,21 +239,31 @@ class Background:
         engine = self._project.parts.engine
         with contextlib.suppress(queue.Empty):
             while True:
-                runs.let_go(engine, self._waiting.get_nowait())
+                runs.let_go(engine, self._waiting.get_nowait(), why=STOPPED_BEFORE)
 
     def _perform(self, id_: str) -> None:
+        engine, cut = self._project.parts.engine, threading.Event()
+
         def look(_: Mapping[str, Any]) -> None:
-            if self._closed.is_set() or id_ in self._called_off:
+            if id_ in self._called_off:
                 raise KeyboardInterrupt  # as Ctrl-C does for a run of the command line
+            if self._closed.is_set():
+                cut.set()
+                raise KeyboardInterrupt
 
         if id_ in self._called_off:
             return
         try:
+            self._at_work = runs.get(engine, id_)
             watch(self._project, id_, on_progress=look)
         except GatewheelError as error:
             log.info("run %s: %s", id_, error)  # how it ended stands in the run
         except DBAPIError as error:
             log.warning("run %s: the store failed: %s", id_, error.orig)
+        finally:
+            self._at_work = None
+        if cut.is_set():
+            runs.interrupt(engine, id_, why=STOPPED)
 
 
 def _queue(project: Project, kind: str, settings: Mapping[str, Any]) -> str:

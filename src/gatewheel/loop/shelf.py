@@ -51,6 +51,8 @@ class Shelf:
             made["engine"] = self._engines.get(_key(config, table)) or self._fastest(table)
         if "weights" in made:
             made["weights_sha256"] = identity(made["weights"])
+        if made.get("adapter"):
+            made["adapter_sha256"] = identity(made["adapter"])
         return made
 
     def keep(self, keys: Collection[str]) -> None:

@@ -16,7 +16,7 @@ from gatewheel.loop import correcting, probation, targets, unseen
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.evaluate import Yardstick, yardstick
 from gatewheel.loop.leaks import Leaks, of_cases
-from gatewheel.loop.releasing import find, incumbent_of, refuse_other_documents
+from gatewheel.loop.releasing import as_variant, find, incumbent_of, refuse_other_documents
 from gatewheel.ops import releases
 from gatewheel.ops.gate import Gate, Settings
 
@@ -85,7 +85,7 @@ def trial_of(served: Parts, name: str, candidate: str, *, against: str = "") -> 
         released=released,
         official=incumbent == present,
         yardstick=yardstick(served, suite),
-        corpus=targets.corpus(served.engine),
+        corpus=targets.corpus_of(as_variant(served, app, challenger), app),
         leaks=unseen.with_prompt(learned, served, suite.cases, incumbent),
         rests={**unseen.state(learned), **correcting.rests(served, gate.settings, both)},
     )

@@ -133,6 +133,24 @@ def _calibrate(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, 
     return calibrating.as_result(calibrating.calibrate(parts, wanted, to, run=settings["run"], on_progress=note))
 
 
+def _finetune(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, Any]:
+    from gatewheel.loop import tuning, tuning_jobs
+
+    run, payer, job = settings.pop("run"), settings.pop("payer", ""), settings.pop("job", None)
+    made = tuning.tune(parts, tuning.Wanted(**settings), run=run, on_progress=note)
+    if job is not None:  # of the tuning API
+        tuning_jobs.publish(parts, job, made.adapter, run=run, key=payer)
+    return asdict(made)
+
+
+def _improve(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, Any]:
+    from gatewheel.loop import improving
+
+    run = settings.pop("run")
+    settings.pop("payer", None)
+    return asdict(improving.improve(parts, improving.Wanted(**settings), run=run, on_progress=note))
+
+
 Work = Callable[[Parts, dict[str, Any], Note], dict[str, Any]]
 WORK: dict[str, Work] = {
     "ingest": _ingest,
@@ -142,6 +160,8 @@ WORK: dict[str, Work] = {
     "prefer": _prefer,
     "generate": _generate,
     "calibrate": _calibrate,
+    "finetune": _finetune,
+    "improve": _improve,
 }
 
 if __name__ == "__main__":

@@ -82,6 +82,17 @@ def recent(engine: Engine, *, trace: str = "", limit: int, keys: Collection[str]
         return [_feedback(row) for row in connection.execute(query)]
 
 
+def on(engine: Engine, traces: Sequence[str]) -> dict[str, list[Feedback]]:
+    """All feedback on each of these traces, the oldest first; those of which nothing was said are left out."""
+    found: dict[str, list[Feedback]] = {}
+    with engine.connect() as connection:
+        for at in range(0, len(traces), BATCH):
+            these = select(feedback).where(feedback.c.trace.in_(traces[at : at + BATCH]))
+            for row in connection.execute(these.order_by(feedback.c.created, feedback.c.id)):
+                found.setdefault(row.trace, []).append(_feedback(row))
+    return found
+
+
 def of_traces(engine: Engine, traces: Sequence[str]) -> dict[str, Said]:
     """What was said of each of these traces; those of which nothing was said are left out."""
     found: dict[str, Said] = {}

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from gatewheel.ops.gate_words import counted, plain, signed
 
 Outcome = Literal["promote", "reject", "inconclusive"]
-Rule = Literal["better", "not worse", "slice", "floor", "ceiling", "answered", "changed", "unseen"]
+Rule = Literal["better", "not worse", "slice", "floor", "ceiling", "answered", "changed", "unseen", "forgotten"]
 ABSTAINING = ("abstention", "false-refusal")  # the metrics that see it when cases are abstained from
 ANSWERING = "abstention"  # the metric that sees it when what should be abstained from is answered
 Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -113,6 +113,13 @@ class App:
             self._quote(query, hits, output)
         return self._answer(output, hits, None, recorder)
 
+    def messages(self, question: Question) -> list[Message]:
+        """What the model is told: the passages that are found, and the question. Raises UserError, FilterError."""
+        asked = replace(question, text=clean(question.text))
+        query = standalone(asked.text, asked.history)
+        hits = self.retriever.retrieve(query, k=self.settings.candidates, where=asked.where)
+        return self._messages(asked, self.context(asked, hits).numbered)
+
     def _retrieve(self, query: str, where: str, recorder: Recorder) -> list[Hit]:
         with recorder.span("retrieve", **{trace.OPERATION: "retrieval", trace.QUERY: query}) as span:
             hits = self.retriever.retrieve(query, k=self.settings.candidates, where=where)

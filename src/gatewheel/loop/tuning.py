@@ -1,0 +1,284 @@
+"""Tunes the model of an application on frozen cases: what the application would tell it, and what is right to say then.
+
+As a Run: killed at any moment it goes on from its last checkpoint, stopped it keeps the best adapter so far.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, TypeAdapter
+
+from gatewheel.data import datasets, suites
+from gatewheel.data.datasets import Dataset
+from gatewheel.kernel import catalog, runs
+from gatewheel.kernel.config import Table, checked
+from gatewheel.kernel.errors import Cancelled, ConfigError, UserError, did_you_mean
+from gatewheel.kernel.example import Example
+from gatewheel.loop import artifacts, client_files
+from gatewheel.loop.adding import LOCAL
+from gatewheel.loop.compose import Parts
+from gatewheel.loop.exporting import place_of
+from gatewheel.loop.notebook import Notebook
+from gatewheel.loop.recipes import identity, words
+from gatewheel.loop.serving import as_served
+from gatewheel.loop.wording import dataset_of, examples_of
+from gatewheel.models import adapters
+
+if TYPE_CHECKING:
+    from gatewheel.finetune.method import Method, Point, Tuned
+    from gatewheel.finetune.preflight import Preflight
+
+OnProgress = Callable[[Any], None]
+KEEP = "keep"  # a file of this name in a run's folder ends the tuning with the best adapter so far
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What to tune: `data` is a suite for training or a file of the tuning API, which is frozen, or a dataset version.
+
+    `app` is the application that words each case; with "" the model of `base` alone is told it as it stands.
+    `table` is a [finetune.*], whose settings `changes` overrides. `base` is another [model.*] than the application's.
+    """
+
+    data: str
+    table: str = "lora"
+    app: str = "main"
+    base: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What a tuning came to. `adapter` is the id of the artifact, `without` counts cases without a right answer.
+
+    `tuned` is what the trainer says of it: steps, losses, why it ended, what to do about it.
+    """
+
+    adapter: str
+    dataset: str
+    app: str
+    base: str
+    examples: int
+    without: int
+    tuned: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far a tuning is, in steps; `point` is what the trainer says of this moment."""
+
+    target: str
+    done: int
+    total: int
+    known: int
+    errors: int
+    rate: float
+    left: float | None
+    point: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lesson:
+    """All that a tuning starts from. `said` names the base as the file does, `path` is where its weights lie."""
+
+    dataset: Dataset
+    examples: tuple[Example, ...]
+    without: int
+    said: str
+    path: Path
+    use: str
+    settings: BaseModel
+
+
+def tune(
+    parts: Parts, wanted: Wanted, *, run: str, on_progress: OnProgress = lambda _: None, foreseen: bool = False
+) -> Made:
+    """Tune, and keep the adapter as an artifact. What cannot fit is refused first, unless that is `foreseen` to fit.
+
+    Raises UserError for data that there is not, that is tainted or held out, ConfigError for settings and for models
+    that run elsewhere, MissingPart without torch, ModelError for weights of another family.
+    """
+    lesson = lesson_of(parts, wanted, say=parts.say)
+    method: Method = catalog.load("finetune", lesson.use).create(lesson.settings)
+    place = runs.folder(parts.config.state, run)
+    notes = Notebook(parts.config.state, run, "points")
+    if not foreseen and not (place / "tuning").exists():
+        _refuse_unfit(lesson, method)
+    with _asked_to_stop() as stopping:
+
+        def watch(point: Point) -> bool:
+            if stopping.is_set():
+                raise Cancelled("stopped; the last checkpoint stays")
+            if point.phase != "reading":
+                notes.keep(f"{point.phase} {point.step}", {**asdict(point), "at": time.time()})
+            on_progress(_progress(wanted, point))
+            return (place / KEEP).exists()
+
+        done = method.train(lesson.path, lesson.examples, folder=place / "tuning", watch=watch)
+    base = {"weights": lesson.said, "sha256": identity(str(lesson.path))}
+    meta = {
+        "base": base,
+        "dataset": lesson.dataset.id,
+        "app": wanted.app,
+        "method": lesson.use,
+        "settings": lesson.settings.model_dump(mode="json"),
+        "tuned": _told(done),
+    }
+    file = done.adapter / adapters.WEIGHTS
+    kept = artifacts.keep(parts.engine, parts.objects, file, kind="adapter", run=run, meta=meta)
+    return Made(
+        adapter=kept.id,
+        dataset=lesson.dataset.id,
+        app=wanted.app,
+        base=lesson.said,
+        examples=len(lesson.examples),
+        without=lesson.without,
+        tuned=_told(done),
+    )
+
+
+def foresee(parts: Parts, wanted: Wanted) -> tuple[Lesson, Preflight]:
+    """What a tuning would take, from a short probe; nothing is kept but the frozen data. Raises what `tune` raises."""
+    from gatewheel.finetune.preflight import preflight
+
+    lesson = lesson_of(parts, wanted, say=parts.say)
+    method: Method = catalog.load("finetune", lesson.use).create(lesson.settings)
+    return lesson, preflight(lesson.path, lesson.examples, method.settings, nf4=method.nf4)
+
+
+def _refuse_unfit(lesson: Lesson, method: Method) -> None:
+    from gatewheel.finetune.preflight import preflight
+
+    seen = preflight(lesson.path, lesson.examples, method.settings, nf4=method.nf4)
+    if not seen.fits:
+        raise UserError(
+            f"the tuning does not fit this machine: {seen.told}", cure="change what is named there with --set"
+        )
+
+
+def refuse_unknown(parts: Parts, wanted: Wanted) -> None:
+    """Raises at once what `tune` would raise of names and settings."""
+    settings_of(parts, wanted)
+    base_table(parts, wanted)
+    if client_files.ID.fullmatch(wanted.data):
+        client_files.of_id(parts.engine, wanted.data)
+    elif wanted.data not in (known := suites.names(parts.config.root)):
+        try:
+            datasets.find(parts.engine, wanted.data)
+        except UserError as error:
+            cure = f"{did_you_mean(wanted.data, known)}; or name a dataset version"
+            raise UserError(f"no suite or dataset '{wanted.data}' ({error.what})", cure=cure) from None
+
+
+def settings_of(parts: Parts, wanted: Wanted) -> Table:
+    """`[finetune.<table>]` with the changes. Raises ConfigError."""
+    table = parts.config.table("finetune", wanted.table)
+    said = {**table.settings.model_dump(exclude_unset=True), **wanted.changes}
+    where = f"{parts.config.path.name}: [finetune.{table.name}]"
+    return replace(table, settings=checked(type(table.settings), said, where))
+
+
+def base_table(parts: Parts, wanted: Wanted) -> Table:
+    """The [model.*] to tune. Raises ConfigError for one whose weights are not here."""
+    base = wanted.base
+    if wanted.app or not base:
+        app: Any = parts.config.table("app", wanted.app).settings
+        base = base or app.model
+    table = parts.config.table("model", base)
+    if table.use not in LOCAL:
+        where = f"{parts.config.path.name}: [model.{table.name}] use"
+        cure = f"name a local one with --base; they are: {', '.join(_local(parts)) or 'none'}"
+        raise ConfigError(f"{where}: '{table.use}' runs elsewhere, and weights must be here to be tuned", cure=cure)
+    return table
+
+
+def lesson_of(parts: Parts, wanted: Wanted, *, say: Callable[[str], None]) -> Lesson:
+    """Freeze the data, and word every case as the application would put it to its model."""
+    table, model = settings_of(parts, wanted), base_table(parts, wanted)
+    dataset = dataset_of(parts, wanted.data)
+    if dataset.tainted:
+        what = f"dataset {dataset.id[:12]} holds what was forgotten since: {dataset.tainted[0]}"
+        raise UserError(what, cure=f"freeze {dataset.name} again")
+    cases = datasets.load(parts.objects, dataset.id)
+    say(f"{len(cases)} cases of {dataset.name} ({dataset.id[:12]})")
+    with as_served(parts) as served:
+        examples = examples_of(served, wanted.app, cases)
+    if not examples:
+        what = f"none of the {len(cases)} cases of {dataset.name} says what is right"
+        raise UserError(what, cure="give them references or a label")
+    said: Any = model.settings
+    named = str(words(model)["weights"])
+    return Lesson(
+        dataset=dataset,
+        examples=tuple(examples),
+        without=len(cases) - len(examples),
+        said=named,
+        path=place_of(parts.objects, str(said.weights)),
+        use=table.use,
+        settings=table.settings,
+    )
+
+
+def run_of(parts: Parts, made: Made) -> str:
+    """The run that made it."""
+    return artifacts.get(parts.engine, made.adapter).run
+
+
+def of_result(plain: Any) -> Made:
+    """What a run of a tuning left as its result."""
+    return TypeAdapter(Made).validate_python(plain)
+
+
+def _local(parts: Parts) -> list[str]:
+    return [name for name in parts.config.names("model") if parts.config.table("model", name).use in LOCAL]
+
+
+def _progress(wanted: Wanted, point: Point) -> Progress:
+    return Progress(
+        target=f"{wanted.table} of {wanted.app or wanted.base}, {point.phase}",
+        done=point.step,
+        total=point.steps,
+        known=0,
+        errors=0,
+        rate=point.tokens_per_second,
+        left=point.seconds_left,
+        point=asdict(point),
+    )
+
+
+def _told(done: Tuned) -> dict[str, Any]:
+    """Without the points, which stand in the run's own notebook, and the folder, which is the run's."""
+    return {key: value for key, value in asdict(done).items() if key not in ("adapter", "points")}
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """Set when this process is asked to end: the trainer then ends between two steps, with a checkpoint."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked
+    except Cancelled:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def stop_and_keep(parts: Parts, run: str) -> None:
+    """End a tuning after the step that it is at, with the best adapter so far. Raises UserError for another run."""
+    found = runs.get(parts.engine, run)
+    if found.kind != "finetune" or found.state in runs.ENDED:
+        what = f"run {found.id} is {found.kind}, {found.state}"
+        raise UserError(what, cure="name a tuning that is at work; see `gatewheel runs list`")
+    (runs.folder(parts.config.state, found.id) / KEEP).touch()
