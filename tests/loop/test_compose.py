@@ -78,6 +78,15 @@ def test_every_setting_that_may_change_an_answer_changes_the_variant(home: Path,
         assert Parts(now).variant().id != first.id, raw
 
 
+def test_a_setting_that_came_later_makes_no_other_variant_until_it_is_used(home: Path) -> None:
+    def recipe(**said: Any) -> dict[str, Any]:
+        model = {"use": "llama.cpp", **said}
+        return Parts(configuration.validate({"model": {"chat": model}}, home / CONFIG_FILE)).variant().recipe["model"]
+
+    assert "adapter" not in recipe()
+    assert recipe(adapter_scale=0.5)["adapter_scale"] == 0.5
+
+
 def test_the_variant_names_the_engine_that_answered(
     home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

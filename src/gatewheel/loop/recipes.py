@@ -19,6 +19,8 @@ WORDLESS = {
     *("threads", "batch", "parallel", "timeout", "retries", "max_retries", "failures", "cooldown"),
     *("input_price", "output_price", "api_key_env", "key_env", "password_env"),
 }
+# settings that came later: at these values a recipe is what it was before, so that an upgrade makes no other variants
+LATER: dict[str, Any] = {"adapter": "", "adapter_scale": 1.0}
 _OBJECT_PATH = re.compile(rf"/{re.escape(STATE_FOLDER)}/objects/[0-9a-f]{{2}}/([0-9a-f]{{64}})$")
 # what decides how documents are read and found, apart from the retriever; a project has each once
 DOCUMENTS = ("encoder", "chunker", "readers", "reading", "index", "analyser")
@@ -56,7 +58,8 @@ def reads_documents(settings: Any) -> bool:
 
 def words(table: Table) -> dict[str, Any]:
     """A table without the settings that change no answer."""
-    return {key: _as_object(value) for key, value in table.plain().items() if key not in WORDLESS}
+    plain = {key: value for key, value in table.plain().items() if key not in LATER or value != LATER[key]}
+    return {key: _as_object(value) for key, value in plain.items() if key not in WORDLESS}
 
 
 def _as_object(value: Any) -> Any:
