@@ -32,14 +32,17 @@ from gatewheel.retrieval import hybrid
 from report import Table, parser, show
 
 QUOTING = 'use = "answer"\nmode = "quote"'
-# every sentence stays: of those that a model of this size writes, the check would leave hardly one to compare
-WRITING = 'use = "answer"\nmode = "draft"\nmodel = "writer"\nunsupported = "flag"\npassages = 1'
+# the question brings its text: what is measured is the prompt alone, and nothing that the model says is withheld
+WRITING = 'use = "direct"\nmodel = "writer"\nmax_tokens = 32'
 WRITER = '[model.writer]\nuse = "openvino"\nparallel = 16\nexact = true\n'
-# what goes wrong in a release: the passages are left out or cut short, the question is lost
+TEXT, ASKED = '{{ question.split("\\n\\n")[0] }}', '{{ question.split("\\n\\n")[1] }}'
+SYSTEM = "---\nsystem: Answer the question with a few words of the text.\n---\n"
+PROMPT = f"{SYSTEM}{TEXT}\n\n{ASKED}\n"
+# what goes wrong in a release: the text is left out or cut short, the question is lost
 BROKEN = {
-    "without passages": ("{{ passage.text }}", ""),
-    "passages cut short": ("{{ passage.text }}", "{{ passage.text[:30] }}"),
-    "without question": ("According to the text, {{ question }}", "Write a poem about the text."),
+    "without the text": f"{SYSTEM}{ASKED}\n",
+    "text cut short": PROMPT.replace(TEXT, '{{ question.split("\\n\\n")[0][:30] }}'),
+    "poem instead of an answer": f"---\nsystem: Write a poem about the text.\n---\n{TEXT}\n",
 }
 
 
@@ -116,34 +119,36 @@ def _row(project: Project, kind: str, given: Any) -> list[Any]:
 
 def _write(folder: Path, given: Any) -> None:
     """Suites, gates and applications, all in one project."""
+    texts = {row["id"]: row["text"] for row in sets.documents(given.data, "squad")}
     asked = sets.sample(sets.with_gold(sets.questions(given.data, "squad")), given.pool)
-    pool = [
-        Case(id=q.id, question=q.text, references=q.answers, sources=tuple(f"squad.docs.jsonl#{doc}" for doc in q.gold))
-        for q in asked
-    ]
-    prompt = (folder / "prompts" / "answer.md").read_text(encoding="utf-8")
+    pools = {"quoting": [_case(q, q.text) for q in asked]}
+    pools["writing"] = [_case(q, f"{' '.join(texts[q.gold[0]].split())}\n\n{q.text}") for q in asked]
     tables = [_app("same", QUOTING), _app("reworded", f'{QUOTING}\nabstention = "I do not know."')]
-    tables += [_app("quoting", QUOTING), _app("writing", WRITING), _app("itself", WRITING)]
-    for name, (old, new) in BROKEN.items():
+    tables += [_app("quoting", QUOTING)]
+    for name, prompt in {"writing": PROMPT, "itself": PROMPT, **BROKEN}.items():
         word = name.replace(" ", "-")
-        text = prompt.replace(old, new)
-        assert text != prompt, name
-        (folder / "prompts" / f"{word}.md").write_text(text, encoding="utf-8")
-        tables.append(_app(word, f'{WRITING}\nprompt = "{word}"'))
+        (folder / "prompts" / f"{word}.md").write_text(prompt, encoding="utf-8")
+        tables.append(_app(word, f'{WRITING}\nprompt = "{"writing" if name == "itself" else word}"'))
     (folder / "suites").mkdir()
-    for trial in range(given.trials):
+    for trial in range(max(given.trials, given.written)):
         tables.append(f'[retriever.shuffled{trial}]\nuse = "shuffled"\nseed = {trial}')
         tables.append(_app(f"shuffled{trial}", f'{QUOTING}\nretriever = "shuffled{trial}"'))
-        drawn = random.Random(trial).sample(pool, given.cases)
-        for app in ("quoting", "writing"):
+        for app, pool in pools.items():
+            drawn = random.Random(trial).sample(pool, given.cases)
             case_files.write(folder / "suites" / f"{app}{trial}.jsonl", drawn)
-            suite = f'app = "{app}"\nmetrics = ["token-f1", "inclusion", "hit"]\n'
+            found = ', "hit"' if app == "quoting" else ""
+            suite = f'app = "{app}"\nmetrics = ["token-f1", "inclusion"{found}]\n'
             (folder / "suites" / f"{app}{trial}.toml").write_text(suite, encoding="utf-8")
-            # a poem about the text holds the answer more often than an answer does: inclusion alone lets it pass
-            rules = "better = { token-f1 = 0.0 }\nnot_worse = { inclusion = 0.02, hit = 0.02 }"
+            bounds = f"inclusion = 0.02{', hit = 0.02' if found else ''}"
+            rules = f"better = {{ token-f1 = 0.0 }}\nnot_worse = {{ {bounds} }}"
             tables.append(f'[gate.{app}{trial}]\nsuite = "{app}{trial}"\napp = "{app}"\n{rules}')
     with (folder / "gatewheel.toml").open("a", encoding="utf-8") as file:
         file.write("\n\n" + "\n\n".join(tables) + "\n")
+
+
+def _case(asked: sets.Question, text: str) -> Case:
+    sources = tuple(f"squad.docs.jsonl#{doc}" for doc in asked.gold)
+    return Case(id=asked.id, question=text, references=asked.answers, sources=sources)
 
 
 def _app(name: str, settings: str) -> str:

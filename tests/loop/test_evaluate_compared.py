@@ -205,6 +205,20 @@ def test_what_a_suite_can_tell_shrinks_with_cases_and_with_what_earlier_reports_
     engine.dispose()
 
 
+def test_two_reports_that_hardly_differ_promise_no_more_than_their_comparison_shows(tmp_path: Path) -> None:
+    engine, metric = open_database(tmp_path), Mean(lambda _case, _answer: None)
+    values = [0.1 * (at % 8) + 0.1 for at in range(22)]
+    reports.keep(engine, report({"graded": values}))
+    reports.keep(engine, report({"graded": [values[0] + 0.05, *values[1:]]}, variant="w"))
+    left, right = (reports.get(engine, one.id) for one in reports.heads(engine, limit=2))
+    [row] = compared(left, right, {"graded": metric}).rows
+    [found] = detectable(engine, "s", numbered(22), {"graded": metric})
+    assert found.basis == "two reports"
+    assert found.difference is not None
+    assert found.difference > (row.paired.interval.high - row.paired.interval.low) / 2
+    engine.dispose()
+
+
 def test_a_case_to_which_a_metric_does_not_apply_is_not_counted(tmp_path: Path) -> None:
     engine = open_database(tmp_path)
     picky = Mean(lambda case, _: 1.0 if case.references else None)

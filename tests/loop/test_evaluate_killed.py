@@ -22,6 +22,7 @@ from gatewheel.kernel import runs
 from gatewheel.kernel.runs import Run
 from gatewheel.loop import running
 from gatewheel.loop.evaluate import Wanted
+from stopping import reached
 
 CASES, PARALLEL = 30, 2
 GATEWHEEL = [sys.executable, "-P", "-m", "gatewheel"]
@@ -80,7 +81,7 @@ def test_kill_9_loses_nothing_and_the_next_run_goes_on(folder: Path, endpoint: E
     assert worker
     os.kill(worker if victim == "worker" else watcher.pid, signal.SIGKILL)
     watcher.communicate(timeout=60)
-    eventually(lambda: the_run(folder).state in ("interrupted", "cancelled"))
+    reached(folder, "interrupted")
     before = answered(folder)
     assert before < CASES
     done = subprocess.run([*GATEWHEEL, "evals", "run", "exam", "--json"], cwd=folder, capture_output=True, timeout=120)
@@ -117,9 +118,9 @@ def test_a_process_that_lives_long_queues_it_and_can_cancel_it(folder: Path, end
         id_ = background.evaluate([Wanted(suite="exam")])
         eventually(lambda: len(endpoint.asked) >= 4, seconds=60)
         background.cancel(id_)
-        eventually(lambda: the_run(folder).state == "cancelled", seconds=60)
+        reached(folder, "cancelled")
         assert 0 < answered(folder) < CASES
         background.resume(id_)
-        eventually(lambda: the_run(folder).state == "done", seconds=60)
+        reached(folder, "done")
         background.close()
     assert answered(folder) == CASES

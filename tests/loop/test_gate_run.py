@@ -24,6 +24,7 @@ from gatewheel.loop import gating, running
 from gatewheel.loop.gating import Asked
 from gatewheel.ops import releases
 from gatewheel.ops.releases import Release
+from stopping import reached
 
 CASES = 24
 GATEWHEEL = [sys.executable, "-P", "-m", "gatewheel"]
@@ -97,7 +98,7 @@ def test_kill_9_and_resume_give_the_same_decision_and_one_row(folder: Path, endp
     assert run.process
     os.kill(run.process if victim == "worker" else watcher.pid, signal.SIGKILL)
     watcher.communicate(timeout=60)
-    eventually(lambda: the_run(folder).state in ("interrupted", "cancelled"))
+    reached(folder, "interrupted", "cancelled")
     assert history(folder) == []
 
     asked = len(endpoint.requests)
@@ -142,9 +143,9 @@ def test_the_looks_of_a_run_that_was_cut_short_are_not_left_behind(folder: Path,
 
         eventually(lambda: len(made()) >= 2, seconds=60)
         background.cancel(id_)
-        eventually(lambda: the_run(folder).state == "cancelled", seconds=60)
+        reached(folder, "cancelled")
         background.resume(id_)
-        eventually(lambda: the_run(folder).state == "done", seconds=60)
+        reached(folder, "done")
         background.close()
         decided = gating.decided_of(runs.get(engine, id_).result)
         assert set(made()) == set(decided.reports)

@@ -206,6 +206,6 @@ def _outcome(run: runs.Run, root: Path) -> runs.Run:
     if run.state == "cancelled":
         raise Cancelled(f"run {run.id} was cancelled; `gatewheel runs resume {run.id}` goes on")
     log = runs.folder(root / STATE_FOLDER, run.id) / "log.txt"
-    if run.state == "failed" and run.error.startswith("user: "):
-        raise UserError(run.error.removeprefix("user: "))
+    if run.state == "failed" and run.error.startswith(runs.USERS):
+        raise UserError(run.why)
     raise GatewheelError(f"run {run.id} ended without a result: {run.error or 'its process died'}", cure=f"see {log}")

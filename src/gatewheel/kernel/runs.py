@@ -17,6 +17,7 @@ from gatewheel.kernel.errors import UserError, did_you_mean
 from gatewheel.kernel.store.schema import runs
 
 ENDED = ("done", "failed", "cancelled")
+USERS = "user: "  # before the error of a run that failed for what somebody asked of it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +25,8 @@ class Run:
     """One piece of long work. `state` is queued, running, interrupted, done, failed or cancelled; times are POSIX.
 
     `process` is who answers for it: the watcher of a queued run, the worker of a running one. When that process is no
-    more, the run is interrupted; `error` says why where somebody could still say it.
+    more, the run is interrupted; `error` says why where somebody could still say it, after USERS where what was asked
+    was at fault; `why` says it without that mark.
     """
 
     id: str
@@ -41,6 +43,11 @@ class Run:
     machine: str
     parent: str | None
     process: int | None
+
+    @property
+    def why(self) -> str:
+        """Why it did not get done, in words."""
+        return self.error.removeprefix(USERS)
 
 
 def create(engine: Engine, kind: str, *, settings: Mapping[str, Any], config: Mapping[str, Any]) -> str:

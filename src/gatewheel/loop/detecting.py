@@ -20,7 +20,7 @@ from gatewheel.kernel.ports import Metric
 from gatewheel.loop import reports
 from gatewheel.loop.answers import Key
 from gatewheel.loop.asking import Job, Reply
-from gatewheel.loop.columns import aligned, column
+from gatewheel.loop.columns import aligned, column, is_binary
 from gatewheel.loop.evaluate import chosen
 from gatewheel.loop.scoring import Scorer
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LOOK_BACK = 10  # reports among which two of different variants are sought
 SAMPLE = 200  # cases that tell to how many a metric applies, to 3 or 4 in 100
+TWO_SIDED = 1.96  # standard errors from the middle of a 95 % interval to its end
 NEVER = Key(variant="", corpus="", case="")
 
 
@@ -121,9 +122,19 @@ def _between(name: str, metric: Metric, a: Report, b: Report) -> _Spread | None:
     left, right = aligned(a, b, name)
     if len(left.cases) < 2:
         return None
-    paired = compare(left.rows, right.rows, metric.figure, clusters=left.clusters)
-    if left.rows.shape[1] > 1:
-        sd, effect = paired.error * math.sqrt(paired.n), 1.0
+    paired = compare(
+        left.rows,
+        right.rows,
+        metric.figure,
+        clusters=left.clusters,
+        bounds=(float(metric.bounds[0]), float(metric.bounds[1])),
+        binary=is_binary(metric, left, right),
+        tested=False,
+    )
+    # the interval admits more than the error where two reports differ in so few cases that there is hardly any spread
+    error = (paired.interval.high - paired.interval.low) / 2 / TWO_SIDED
+    if left.rows.shape[1] > 1 or error > paired.error:
+        sd, effect = max(error, paired.error) * math.sqrt(paired.n), 1.0
     else:
         sd = observed_sd((right.rows - left.rows)[:, 0])
         effect = observed_design_effect(paired.error, sd=sd, n=paired.n)

@@ -1,11 +1,10 @@
 """The child process that does the work of a Run: `python -m gatewheel.loop.worker ROOT RUN_ID`.
 
-It is asked to stop by SIGTERM, and dies with whoever started it.
+It is asked to stop by SIGTERM, and by SIGHUP when whoever started it has died.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 from gatewheel.kernel import config, runs
 from gatewheel.kernel.durable import exclusive
 from gatewheel.kernel.errors import GatewheelError, UserError
+from gatewheel.kernel.parentage import end_with_parent
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.ingest import ingest
 from gatewheel.loop.paying import Payer
@@ -26,7 +26,6 @@ from gatewheel.loop.paying import Payer
 EVERY = 0.2  # seconds between two notes of progress
 Note = Callable[[Any], None]
 """Takes a dataclass that says how far the work is."""
-_PR_SET_PDEATHSIG = 1
 
 
 def main(root: str, id_: str) -> None:
@@ -34,9 +33,9 @@ def main(root: str, id_: str) -> None:
 
     Exceptions end here, in the run.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent(signal.SIGHUP)
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _orphan)
     settings = config.load(Path(root) / config.CONFIG_FILE)
     parts = Parts(settings)
     run = runs.get(parts.engine, id_)
@@ -50,10 +49,13 @@ def main(root: str, id_: str) -> None:
                 return
             result = WORK[run.kind](parts, {**run.settings, "run": id_}, _progress(parts, id_))
             runs.end(parts.engine, id_, "done", result=result)
+    except _Orphaned:
+        runs.end(parts.engine, id_, "cancelled")
+        runs.interrupt(parts.engine, id_, why="the process that watched it was killed")
     except KeyboardInterrupt:
         runs.end(parts.engine, id_, "cancelled")
     except UserError as error:
-        runs.end(parts.engine, id_, "failed", error=f"user: {error}")
+        runs.end(parts.engine, id_, "failed", error=f"{runs.USERS}{error}")
     except GatewheelError as error:
         runs.end(parts.engine, id_, "failed", error=str(error))
     except Exception as error:  # noqa: BLE001 (where a Run ends)
@@ -61,8 +63,16 @@ def main(root: str, id_: str) -> None:
         runs.end(parts.engine, id_, "failed", error=f"{type(error).__name__}: {error}")
 
 
+class _Orphaned(KeyboardInterrupt):
+    """Nobody cancelled the run, but nobody watches it any more."""
+
+
 def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _orphan(_signal: int, _frame: object) -> None:
+    raise _Orphaned
 
 
 def _progress(parts: Parts, id_: str) -> Note:
@@ -119,6 +129,7 @@ def _generate(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, A
     from gatewheel.loop.drafting import Wanted, draft
 
     run = settings.pop("run")
+    settings.pop("payer", None)
     made = draft(parts, Wanted(**settings), run=run, on_progress=note)
     return {"drafts": [case.id for case in made]}
 
@@ -151,6 +162,14 @@ def _improve(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, An
     return asdict(improving.improve(parts, improving.Wanted(**settings), run=run, on_progress=note))
 
 
+def _add(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, Any]:
+    from gatewheel.loop import adding
+    from gatewheel.loop.progress import Notes
+
+    Notes("the file that is served", 1, note)
+    return {"variant": adding.add(parts, settings["adapter"], app=settings["app"]).id, "app": settings["app"]}
+
+
 Work = Callable[[Parts, dict[str, Any], Note], dict[str, Any]]
 WORK: dict[str, Work] = {
     "ingest": _ingest,
@@ -162,6 +181,7 @@ WORK: dict[str, Work] = {
     "calibrate": _calibrate,
     "finetune": _finetune,
     "improve": _improve,
+    "add": _add,
 }
 
 if __name__ == "__main__":
