@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from gatewheel.finetune.advice import advise
+from gatewheel.finetune.advice import advise, meanwhile
 from gatewheel.finetune.method import Point
 
 
@@ -33,3 +35,25 @@ def test_the_advice_fits_the_curves(looks: tuple[float, ...], early: bool, said:
     import re
 
     assert re.search(said, advise(curves(*looks), early=early))
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        ((2.0,), "^$"),
+        ((2.0, 2.1), "not fallen yet.*cancel and lower"),
+        ((2.0, 1.0, 0.5), "let it run"),
+        ((2.0, 1.0, 0.8, 0.799), "stop and keep loses little"),
+        ((2.0, 1.0, 1.5), "rises since step 1 .*stop and keep gives the adapter of step 1"),
+    ],
+)
+def test_who_watches_is_told_what_to_do_meanwhile(looks: tuple[float, ...], said: str) -> None:
+    import re
+
+    assert re.search(said, meanwhile(curves(*looks)))
+
+
+def test_losses_that_both_rise_are_no_memorising() -> None:
+    points = [replace(point, loss=float(point.step)) if point.loss else point for point in curves(2.0, 1.0, 1.5)]
+    assert "both losses rise" in meanwhile(points)
+    assert "lower learning_rate" in advise(points, early=True)

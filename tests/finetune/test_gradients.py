@@ -116,6 +116,50 @@ def test_loss_and_gradients_are_those_of_peft(
             start = stop
 
 
+@pytest.mark.parametrize("said", [{}, {"targets": ("k_proj", "v_proj", "o_proj", "down_proj")}], ids=str)
+def test_with_dropout_they_are_those_of_peft_with_the_same_inputs_left_out(
+    tmp_path: Path, said: dict[str, Any]
+) -> None:
+    from gatewheel.finetune.dropout import Dropout
+
+    folder, seeds = tuning.write(tmp_path), [7, 8, 9]
+    model, settings = ours(folder, **said)
+    reference = theirs(folder, model, settings)
+    fused = {rows.module: linear.rows[0].module for linear in model.linears() for rows in linear.rows}
+    held = dict(reference.named_modules())
+    ids, expected, count = tokens(), torch.zeros((), dtype=torch.float64), len(places())
+    for number, length in enumerate(LENGTHS):
+        alone = Dropout(0.4, seeds[number : number + 1], [length])
+
+        class LeftOut(torch.nn.Module):  # type: ignore[misc]
+            def __init__(self, name: str, drop: Dropout = alone) -> None:
+                super().__init__()
+                self.name, self.drop = name, drop
+
+            def forward(self, x: Any) -> Any:
+                return x * self.drop.mask(x[0], self.name)
+
+        for module, first in fused.items():
+            held[f"base_model.model.{module}"].lora_dropout["default"] = LeftOut(first)
+        start = sum(LENGTHS[:number])
+        row = ids[None, start : start + length]
+        logits = reference(row).logits[0, FROM[number] - 1 : -1]
+        expected = expected + torch.nn.functional.cross_entropy(logits, row[0, FROM[number] :], reduction="sum")
+    (expected / count).backward()
+    total = model.learn(ids, LENGTHS, places(), 1 / count, Dropout(0.4, seeds, LENGTHS))
+    assert total == pytest.approx(float(expected.detach()), rel=1e-6)
+    assert model.loss(ids, LENGTHS, places()) != pytest.approx(total, rel=1e-3)  # a look leaves nothing out
+    grads = {name: parameter.grad for name, parameter in reference.named_parameters()}
+    for linear in model.linears():
+        start = 0
+        for number, rows in enumerate(linear.rows):
+            stop, at = start + rows.stop - rows.start, f"base_model.model.{rows.module}."
+            low = slice(number * 3, number * 3 + 3)
+            torch.testing.assert_close(linear.a.grad[low], grads[f"{at}lora_A.default.weight"], **CLOSE)
+            torch.testing.assert_close(linear.b.grad[start:stop], grads[f"{at}lora_B.default.weight"], **CLOSE)
+            start = stop
+
+
 def test_the_losses_of_a_tuning_are_those_of_a_plain_loop_over_peft(tmp_path: Path) -> None:
     from gatewheel.finetune import lora
     from gatewheel.finetune.packing import step_rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,13 @@ def test_cases_are_kept_whole_and_by_the_seed(speller: Any) -> None:
     assert divide(rows, Settings(validation=0.2)) == (learned, kept)
     assert divide(rows, Settings(validation=0.2, seed=1)) != (learned, kept)
     assert divide(rows, Settings(validation=0.0))[1] == []
+    given = [replace(example, validates=True) for example in tuning.examples(3, seed=1)]
+    marked = read([*twice, *given], speller, Settings(), length=128).rows
+    learned, kept = divide(marked, Settings(validation=0.2))
+    assert (len(learned), len(kept)) == (60, 3)
+    assert all(row.validates for row in kept)
+    with pytest.raises(UserError, match="none of 3 examples"):
+        read(given, speller, Settings(), length=128)
 
 
 def test_a_model_that_is_not_for_chat_is_refused(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,13 @@ def test_without_validation_the_last_pairs_are_kept(base: Path, tmp_path: Path) 
     assert "validation" in made.advice
 
 
-def test_a_rate_that_leads_nowhere_is_told(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="lower learning_rate, which is 1"):
-        tuned(base, tmp_path, learning_rate=1.0, alpha=1e38, validation=0.0)
+@pytest.mark.parametrize(
+    ("alpha", "said"), [(1e38, "its gradient has the norm inf"), (3e19, "the validation examples after step 2 is nan")]
+)
+def test_a_rate_that_leads_nowhere_is_told_and_no_point_of_it(
+    base: Path, tmp_path: Path, alpha: float, said: str
+) -> None:
+    seen: list[Point] = []
+    with pytest.raises(UserError, match=f"{said}; lower learning_rate, which is 1"):
+        tuned(base, tmp_path, seen.append, learning_rate=1.0, alpha=alpha, evaluate_every=1)
+    json.dumps([asdict(point) for point in seen], allow_nan=False)  # as it is told over HTTP

@@ -113,7 +113,7 @@ def test_an_empty_file_is_a_whole_project(tmp_path: Path) -> None:
     assert one.table("retriever", "main").use == "hybrid"
     assert sorted(one.names("reader")) == sorted(catalog.CATALOG["reader"])
     kinds = {*catalog.CATALOG} - {"gate", "metric"}  # these have a table only where somebody writes one
-    assert set(one.plain()) == {"project", "sources", "trace", "store", "serve", "access", *kinds}
+    assert set(one.plain()) == {"project", "sources", "trace", "store", "serve", "access", "scale", *kinds}
 
 
 def test_a_table_without_use_changes_the_default_and_another_stands_beside_it(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Causal attention of several examples that lie one after another, none seeing another, with its derivative.
 
 A block of queries meets only the keys that stand before its end, so that nothing is computed for padding and little for
-the future. On a CPU plain products beat torch's fused attention; see docs/finetune.md for the figures.
+the future. On a CPU plain products beat torch's fused attention (docs/finetune.md says by how much); CUDA has fused.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+from gatewheel.finetune import fused
 
 QUERIES = 128  # a block: more compute more of the future, fewer make products too small to be quick
 
@@ -27,6 +29,9 @@ class Heads:
 
 def forward(out: Tensor, rows: Tensor, lengths: Sequence[int], heads: Heads) -> None:
     """Write to `out` (n, queries · width) what the rows (n, (queries + 2 keys) · width) of rotated q, k and v make."""
+    if fused.suits(rows):
+        fused.forward(out, rows, lengths, heads)
+        return
     for start, first, stop in _blocks(lengths):
         query, key, value = _taken(rows, start, first, stop, heads)
         chances = _chances(query, key, stop - first, heads)
@@ -44,6 +49,8 @@ def newest(out: Tensor, rows: Tensor, heads: Heads) -> None:
 
 def back(gradient: Tensor, rows: Tensor, lengths: Sequence[int], heads: Heads) -> Tensor:
     """The gradient of the rows. The probabilities are computed again: they would take more room than all else."""
+    if fused.suits(rows):
+        return fused.back(gradient, rows, lengths, heads)
     found = torch.zeros_like(rows)
     split = heads.queries * heads.width
     for start, first, stop in _blocks(lengths):

@@ -11,6 +11,7 @@ from gatewheel.models.dense import Shape, parameters
 PROCESS = 400 * 2**20  # Python with torch and a tokenizer, measured
 LOGITS = 128  # tokens whose logits are held at once, as in loss.py
 _NF4 = 4.13 / 8  # bytes of a weight
+_QUANTISING = 80 * 2**20  # bitsandbytes, and what quantising leaves behind in the heap, measured
 _FUSED = (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",))
 
 
@@ -43,6 +44,7 @@ def footprint(shape: Shape, settings: Settings, *, nf4: bool, size: int, tokens:
         shape.layers * tokens * held * size,  # what the blocks remember
         6 * tokens * shape.intermediate * size,  # a block on its way
         max(LOGITS * shape.vocab * (size + 4), widest * size if nf4 else 0),
+        _QUANTISING if nf4 else 0,
     ]
     return Footprint(
         weights=int(tables * size + linears * (_NF4 if nf4 else size) + columns * shape.layers * size),
@@ -69,7 +71,7 @@ def available(*, proc: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/f
         allowed, used = ((cgroup / name).read_text().strip() for name in ("memory.max", "memory.current"))
     except OSError:
         return free
-    return min(free, max(0, int(allowed) - int(used))) if allowed.isdigit() else free
+    return min(free, max(1, int(allowed) - int(used))) if allowed.isdigit() else free
 
 
 def _linears(shape: Shape) -> tuple[dict[str, int], dict[str, int]]:

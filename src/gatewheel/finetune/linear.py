@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gatewheel.finetune.dropout import Dropout
 from gatewheel.finetune.nf4 import Nf4
+from gatewheel.finetune.shard import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,15 @@ class Rows:
 
 
 class Linear:
-    """`frozen` is (out, in), in the type that is computed in, or NF4. The pairs are float32.
+    """`frozen` is (out, in), in the type that is computed in, or NF4, or a part of it. The pairs are float32.
 
     `a` (pairs · rank, in) and `b` (adapted rows, rank) are the pairs below each other; with DoRA (Liu et al. 2024) each
     adapted row has the norm that `magnitude` says.
     """
 
-    def __init__(self, frozen: Tensor | Nf4, rows: tuple[Rows, ...], *, rank: int, scale: float, dora: bool) -> None:
+    def __init__(
+        self, frozen: Tensor | Nf4 | Shard, rows: tuple[Rows, ...], *, rank: int, scale: float, dora: bool
+    ) -> None:
         self.rows, self.rank, self.scale = rows, rank, scale
         self.outputs, self.inputs = frozen.shape
         self._frozen = frozen
@@ -73,10 +77,10 @@ class Linear:
         """Place for the input of as many rows as x, and for what A makes of it to its right."""
         return x.new_empty(x.shape[0], self.inputs + len(self.rows) * self.rank)
 
-    def fill(self, wide: Tensor) -> Tensor:
-        """Write x Aᵀ to the right of x."""
+    def fill(self, wide: Tensor, drop: Dropout | None = None) -> Tensor:
+        """Write x Aᵀ to the right of x; of x, what is dropped is left out."""
         if self.rows:
-            torch.mm(wide[:, : self.inputs], self._down.t(), out=wide[:, self.inputs :])
+            torch.mm(self._read_by_a(wide, drop)[0], self._down.t(), out=wide[:, self.inputs :])
         return wide
 
     def forward(self, wide: Tensor, beside: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -87,7 +91,7 @@ class Linear:
         made = (wide @ matrix).mul_(self._factor)
         return (made.clone() if beside is None else made + beside), made
 
-    def back(self, gradient: Tensor, wide: Tensor, made: Tensor | None) -> Tensor:
+    def back(self, gradient: Tensor, wide: Tensor, made: Tensor | None, drop: Dropout | None = None) -> Tensor:
         """The gradient of x; those of the pairs are added to what they have."""
         if made is not None and self._factor is not None and self.magnitude is not None:
             turned = (gradient * made).sum(0, dtype=self.magnitude.dtype)[:, None]
@@ -99,13 +103,23 @@ class Linear:
         both = gradient @ self._matrix()
         if not self.rows:
             return both
-        x, low = wide[:, : self.inputs], wide[:, self.inputs :]
-        inner = both[:, self.inputs :]
+        x, mask = self._read_by_a(wide, drop)
+        low, inner = wide[:, self.inputs :], both[:, self.inputs :]
         _gradient(self.a).add_(inner.t() @ x)
         outer = gradient.t() @ low
         for place, rows, grad in self._blocks(_gradient(self.b)):
             grad.add_(outer[rows.start : rows.stop, place], alpha=self.scale)
+        if mask is not None:
+            return torch.addcmul(both[:, : self.inputs], inner @ self._down, mask)
         return both[:, : self.inputs].addmm_(inner, self._down)
+
+    def _read_by_a(self, wide: Tensor, drop: Dropout | None) -> tuple[Tensor, Tensor | None]:
+        """x without what is dropped, and by what it was multiplied for that. One draw for all that read the same x."""
+        x = wide[:, : self.inputs]
+        if drop is None:
+            return x, None
+        mask = drop.mask(x, self.rows[0].module)
+        return x * mask, mask
 
     def _matrix(self) -> Tensor:
         if isinstance(self._frozen, Tensor):

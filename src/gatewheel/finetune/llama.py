@@ -15,17 +15,20 @@ from torch import Tensor
 
 from gatewheel.finetune import attention, elementwise
 from gatewheel.finetune.attention import Heads
+from gatewheel.finetune.dropout import Dropout
 from gatewheel.finetune.linear import Linear
 from gatewheel.finetune.loss import cross_entropy
+from gatewheel.finetune.shard import Shard, whole
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """Cosine and sine of each token's position, (n, 1, width / 2), and the lengths of the examples."""
+    """Cosine and sine of each token's position, (n, 1, width / 2), the lengths of the examples, what is dropped."""
 
     cosine: Tensor
     sine: Tensor
     lengths: Sequence[int]
+    drop: Dropout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,9 @@ class Block:
         rows, made_rows = self.rows(x, turns)
         attended = self.output.room(x)
         attention.forward(attended[:, : self.output.inputs], rows, turns.lengths, self.heads)
-        middle, made_output = self.output.forward(self.output.fill(attended), beside=x)
-        both, made_both = self.gate_up.forward(self._normed(self.gate_up, middle, self.linears_norm))
-        out, made_down = self.down.forward(self._gated(both), beside=middle)
+        middle, made_output = self.output.forward(self.output.fill(attended, turns.drop), beside=x)
+        both, made_both = self.gate_up.forward(self._normed(self.gate_up, middle, self.linears_norm, turns.drop))
+        out, made_down = self.down.forward(self._gated(both, turns.drop), beside=middle)
         return out, Tape(x, rows, attended, middle, both, (made_rows, made_output, made_both, made_down))
 
     def newest(self, x: Tensor, turns: Turns, held: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -77,31 +80,34 @@ class Block:
 
     def rows(self, x: Tensor, turns: Turns) -> tuple[Tensor, Tensor | None]:
         """q, k and v of each token side by side, the first two turned by its position."""
-        rows, made = self.qkv.forward(self._normed(self.qkv, x, self.attention_norm))
+        rows, made = self.qkv.forward(self._normed(self.qkv, x, self.attention_norm, turns.drop))
         elementwise.rotate(self._turning(rows), turns.cosine, turns.sine)
         return rows, made
 
     def back(self, gradient: Tensor, tape: Tape, turns: Turns) -> Tensor:
         made_rows, made_output, made_both, made_down = tape.made
-        inner = self.down.back(gradient, self._gated(tape.both), made_down)
+        drop = turns.drop
+        inner = self.down.back(gradient, self._gated(tape.both, drop), made_down, drop)
         inner = elementwise.swiglu_back(inner, tape.both)
-        inner = self.gate_up.back(inner, self._normed(self.gate_up, tape.middle, self.linears_norm), made_both)
+        again = self._normed(self.gate_up, tape.middle, self.linears_norm, drop)
+        inner = self.gate_up.back(inner, again, made_both, drop)
         gradient = elementwise.norm_back(inner, tape.middle, self.linears_norm, self.eps, gradient)
-        inner = self.output.back(gradient, tape.attended, made_output)
+        inner = self.output.back(gradient, tape.attended, made_output, drop)
         inner = attention.back(inner, tape.rows, turns.lengths, self.heads)
         elementwise.rotate(self._turning(inner), turns.cosine, -turns.sine)
-        inner = self.qkv.back(inner, self._normed(self.qkv, tape.x, self.attention_norm), made_rows)
+        again = self._normed(self.qkv, tape.x, self.attention_norm, drop)
+        inner = self.qkv.back(inner, again, made_rows, drop)
         return elementwise.norm_back(inner, tape.x, self.attention_norm, self.eps, gradient)
 
-    def _normed(self, linear: Linear, x: Tensor, weight: Tensor) -> Tensor:
+    def _normed(self, linear: Linear, x: Tensor, weight: Tensor, drop: Dropout | None = None) -> Tensor:
         wide = linear.room(x)
         elementwise.norm(wide[:, : linear.inputs], x, weight, self.eps)
-        return linear.fill(wide)
+        return linear.fill(wide, drop)
 
-    def _gated(self, both: Tensor) -> Tensor:
+    def _gated(self, both: Tensor, drop: Dropout | None = None) -> Tensor:
         wide = self.down.room(both)
         elementwise.swiglu(wide[:, : self.down.inputs], both)
-        return self.down.fill(wide)
+        return self.down.fill(wide, drop)
 
     def _turning(self, rows: Tensor) -> Tensor:
         """The query and key heads, which positions turn, (n, heads, width)."""
@@ -113,10 +119,10 @@ class Block:
 class Llama:
     """The whole model. `frequencies` are the turns of one position, float32 (width / 2)."""
 
-    embedding: Tensor
+    embedding: Tensor | Shard
     blocks: tuple[Block, ...]
     last_norm: Tensor
-    head: Tensor
+    head: Tensor | Shard
     frequencies: Tensor
     eps: float
 
@@ -134,18 +140,20 @@ class Llama:
     @torch.no_grad()
     def loss(self, tokens: Tensor, lengths: Sequence[int], replies: Tensor) -> float:
         """Sum of -log p of the tokens at the places `replies`; nothing is learned."""
-        x, turns = self.embedding[tokens], self.turns(lengths)
+        x, turns = whole(self.embedding)[tokens], self.turns(lengths)
         for block in self.blocks:
             x, _ = block.forward(x, turns)
         return self._surprise(x, tokens, replies, 1.0)[0]
 
     @torch.no_grad()
-    def learn(self, tokens: Tensor, lengths: Sequence[int], replies: Tensor, share: float) -> float:
+    def learn(
+        self, tokens: Tensor, lengths: Sequence[int], replies: Tensor, share: float, drop: Dropout | None = None
+    ) -> float:
         """The same sum; the gradient of `share` times it is added to that of the pairs.
 
         `tokens` (n) are examples of these lengths one after another; before each of `replies` stands another token.
         """
-        x, turns, tapes = self.embedding[tokens], self.turns(lengths), []
+        x, turns, tapes = whole(self.embedding)[tokens], self.turns(lengths, drop), []
         for block in self.blocks:
             x, tape = block.forward(x, turns)
             tapes.append(tape)
@@ -154,18 +162,18 @@ class Llama:
             gradient = block.back(gradient, tapes.pop(), turns)
         return total
 
-    def turns(self, lengths: Sequence[int]) -> Turns:
+    def turns(self, lengths: Sequence[int], drop: Dropout | None = None) -> Turns:
         positions = torch.cat([torch.arange(length, device=self.frequencies.device) for length in lengths])
         angles = torch.outer(positions.to(self.frequencies.dtype), self.frequencies)[:, None]
-        dtype = self.embedding.dtype
-        return Turns(angles.cos().to(dtype), angles.sin().to(dtype), lengths)
+        dtype = self.last_norm.dtype
+        return Turns(angles.cos().to(dtype), angles.sin().to(dtype), lengths, drop)
 
     def _surprise(self, x: Tensor, tokens: Tensor, replies: Tensor, share: float) -> tuple[float, Tensor]:
         """The sum, and the gradient of what the last block gave."""
         asked = x[replies - 1]
         hidden = torch.empty_like(asked)
         elementwise.norm(hidden, asked, self.last_norm, self.eps)
-        total, inner = cross_entropy(hidden, self.head, tokens[replies], share)
+        total, inner = cross_entropy(hidden, whole(self.head), tokens[replies], share)
         gradient = torch.zeros_like(x)
         gradient[replies - 1] = elementwise.norm_back(inner, asked, self.last_norm, self.eps, torch.zeros_like(asked))
         return total, gradient

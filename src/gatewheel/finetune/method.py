@@ -11,7 +11,9 @@ from typing import Literal
 from gatewheel.finetune.settings import Settings
 from gatewheel.kernel.errors import MissingPart
 from gatewheel.kernel.example import Example
+from gatewheel.kernel.settings import ScaleSettings
 
+ALONE = ScaleSettings()
 _NEEDED = ("torch", "transformers", "tokenizers", "gguf")
 
 
@@ -72,6 +74,20 @@ class Tuned:
     points: tuple[Point, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """All that a tuning is made of: weights (a GGUF file or a Hugging Face folder), examples, settings, where to.
+
+    Plain values, so that every process that takes part can be given them.
+    """
+
+    base: Path
+    examples: tuple[Example, ...]
+    settings: Settings
+    nf4: bool
+    folder: Path
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """LoRA or QLoRA with its settings."""
@@ -80,16 +96,36 @@ class Method:
     settings: Settings
     nf4: bool
 
-    def train(self, base: Path, examples: Sequence[Example], *, folder: Path, watch: Watch | None = None) -> Tuned:
+    def train(
+        self,
+        base: Path,
+        examples: Sequence[Example],
+        *,
+        folder: Path,
+        watch: Watch | None = None,
+        scale: ScaleSettings = ALONE,
+    ) -> Tuned:
         """Tune the weights at `base`; what is made lies in `folder`, and what was begun there is gone on with.
 
-        Raises MissingPart without the extra `train`, and what `gatewheel.finetune.train.train` raises.
+        `scale` says which processes share the work; `watch` is asked in this one.
+        Raises MissingPart without the extra `train`, and what `gatewheel.finetune.spread.spread` raises.
         """
         self._require()
-        from gatewheel.finetune.train import train
+        from gatewheel.finetune.spread import spread
 
-        return train(base, examples, self.settings, folder=folder, watch=watch, nf4=self.nf4)
+        task = Task(
+            base=base.absolute(),
+            examples=tuple(examples),
+            settings=self.settings,
+            nf4=self.nf4,
+            folder=folder.absolute(),
+        )
+        return spread(task, scale, watch or _unwatched)
 
     def _require(self) -> None:
         if absent := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
             raise MissingPart(f"tuning needs {', '.join(absent)}", cure="pip install 'gatewheel[train]'")
+
+
+def _unwatched(_: Point) -> None:
+    """Nobody looks on."""

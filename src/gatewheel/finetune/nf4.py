@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
+from gatewheel.finetune.shard import Shard, size, whole
 from gatewheel.kernel.errors import MissingPart
 
 
@@ -22,7 +23,7 @@ class Nf4:
 
     shape: tuple[int, int]
     like: Tensor
-    packed: Tensor
+    packed: Tensor | Shard
     state: Any
 
     @classmethod
@@ -33,13 +34,15 @@ class Nf4:
 
     def dense(self) -> Tensor:
         """The matrix that the codes mean, in the type that is computed in."""
-        made: Tensor = _functional().dequantize_4bit(self.packed, self.state)
+        made: Tensor = _functional().dequantize_4bit(whole(self.packed), self.state)
         return made
 
+    def divided(self) -> Nf4:
+        """The same with this process's part of the codes; of the scales, a thirtieth of them, it holds all."""
+        return replace(self, packed=Shard(whole(self.packed)))
+
     def bytes(self) -> int:
-        state = self.state
-        held = (self.packed, state.absmax, state.state2.absmax)
-        return sum(each.numel() * each.element_size() for each in held)
+        return sum(size(each) for each in (self.packed, self.state.absmax, self.state.state2.absmax))
 
 
 def _functional() -> Any:

@@ -29,6 +29,16 @@ def _order(count: int, epoch: int, seed: int) -> list[int]:
     return order
 
 
+def dealt(rows: Sequence[Row], hands: int) -> list[list[Row]]:
+    """The rows in as many shares as there are processes, of about as many tokens each; a share may be empty."""
+    if hands == 1:
+        return [list(rows)]
+    shares: list[list[Row]] = [[] for _ in range(hands)]
+    for row in sorted(rows, key=lambda row: -len(row.tokens)):
+        min(shares, key=lambda share: sum(len(each.tokens) for each in share)).append(row)
+    return shares
+
+
 def micro_batches(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
     """The rows in groups of at most so many tokens, or of one row; the long ones first, so that few groups are made."""
     groups: list[list[Row]] = []

@@ -49,9 +49,9 @@ class Plan:
     save_every: int
     micro_tokens: int
 
-    def load(self) -> Llama:
-        """The base with new pairs; it takes the memory."""
-        return Loader(self.dense, self.settings, nf4=self.nf4, dtype=self.dtype).load()
+    def load(self, *, shard: bool = False) -> Llama:
+        """The base with new pairs; it takes the memory. With `shard`, of the base no more than this process's part."""
+        return Loader(self.dense, self.settings, nf4=self.nf4, dtype=self.dtype, shard=shard).load()
 
 
 def prepare(base: Path, examples: Sequence[Example], settings: Settings, *, nf4: bool) -> Plan:
@@ -90,7 +90,8 @@ def prepare(base: Path, examples: Sequence[Example], settings: Settings, *, nf4:
 
 def settle(settings: Settings) -> None:
     """Threads, and how many products of other sizes torch remembers the code for; before the first product."""
-    torch.set_num_threads(settings.threads or available_cores())
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes on this machine, said by whoever started them
+    torch.set_num_threads(settings.threads or max(1, available_cores() // beside))
     for name in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
         # a thousand by default: every micro-batch has a size of its own, and memory grew by 20 MB with each
         os.environ.setdefault(name, "64")

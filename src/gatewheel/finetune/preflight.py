@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from gatewheel.finetune import remembered
 from gatewheel.finetune.footprint import available, disk, footprint
+from gatewheel.finetune.loading import device
 from gatewheel.finetune.packing import micro_batches, step_rows
 from gatewheel.finetune.plan import Plan, prepare
 from gatewheel.finetune.settings import Settings
 from gatewheel.finetune.tokens import Row
 from gatewheel.finetune.train import MOST_WRITTEN
-from gatewheel.kernel.durable import PATIENT
+from gatewheel.kernel.durable import FRUGAL, PATIENT
 from gatewheel.kernel.errors import ModelError
 from gatewheel.kernel.example import Example
+from gatewheel.models.cores import available_cores
 
 _LIMIT = 600.0  # seconds of the probe
-_TIMED = 2  # micro-batches
+_TIMED = 3  # micro-batches, of sizes of their own: each new size takes some memory
 _STEPS = 64  # of which the heaviest micro-batch is sought
 _LOOKING = 0.4  # of the time of learning from a token, measured
 
@@ -50,21 +56,42 @@ class Preflight:
     told: str
 
 
-def preflight(base: Path, examples: Sequence[Example], settings: Settings, *, nf4: bool) -> Preflight:
-    """What tuning the weights at `base` on the examples will take here. The probe takes seconds; nothing is kept.
+def preflight(
+    base: Path, examples: Sequence[Example], settings: Settings, *, nf4: bool, processes: int = 1
+) -> Preflight:
+    """What tuning the weights at `base` on the examples will take here. The probe takes seconds, and is remembered.
 
+    On a CPU each of the `processes` that share the tuning holds a base.
     Raises what `train` raises of base and examples, and ModelError when the probe fails.
     """
-    plan = prepare(base, examples, settings, nf4=nf4)
-    heaviest, free = _heaviest(plan), available()
-    took = _Took(memory=_counted(plan, _tokens(heaviest)))
-    if not free or took.memory <= free:  # what cannot fit is not tried
-        took = _tried(base, plan, heaviest)
+    on_device = device().type == "cuda"
+    free = int(torch.cuda.mem_get_info()[0]) if on_device else available()
+    question = remembered.question(base, settings, nf4=nf4)
+    with contextlib.ExitStack() as stack:
+        # its libraries are loaded while the examples are read
+        probe = None if remembered.known(question) else stack.enter_context(_probing(base, settings, nf4=nf4))
+        plan = prepare(base, examples, settings, nf4=nf4)
+        heaviest = _heaviest(plan)
+        each = 1 if on_device else processes
+        took = _Took(memory=each * _counted(plan, _tokens(heaviest)))
+        if not free or took.memory <= free:  # what cannot fit is not tried
+            form = _form(heaviest)
+            if not (answer := remembered.known(question).get(form)):
+                probe = probe or stack.enter_context(_probing(base, settings, nf4=nf4))
+                quiet = os.getloadavg()[0] < available_cores() / 2
+                answer = _answered(probe, plan, heaviest)
+                if quiet:  # else the speed would be that of a machine that is busy with other work
+                    remembered.keep(question, form, answer)
+            took = _Took(memory=each * int(answer["memory"]), speed=answer["speed"], written=answer["written"])
+    return _seen(plan, took, free)
+
+
+def _seen(plan: Plan, took: _Took, free: int) -> Preflight:
     fits = not free or took.memory <= free
-    step = [step_rows(plan.learned, number, settings) for number in range(plan.steps)]
+    step = [step_rows(plan.learned, number, plan.settings) for number in range(plan.steps)]
     tokens = sum(len(row.tokens) for rows in step for row in rows)
     seconds = _seconds(plan, took, tokens)
-    needed = disk(plan.dense.shape, settings)
+    needed = disk(plan.dense.shape, plan.settings)
     told = (
         f"{plan.steps} steps, {tokens:,} tokens; about {_spoken(seconds)} at {took.speed:,.0f} tokens a second, "
         f"{took.memory / 1e9:.2f} GB of memory, {needed / 1e6:,.0f} MB of disk"
@@ -111,43 +138,47 @@ def _counted(plan: Plan, tokens: int, **changed: Any) -> int:
     return footprint(plan.dense.shape, settings, nf4=nf4, size=plan.dtype.itemsize, tokens=tokens).total
 
 
-def _tried(base: Path, plan: Plan, heaviest: list[Row]) -> _Took:
-    """What a few micro-batches and a step took in a process of their own."""
-    first = list(micro_batches(step_rows(plan.learned, 0, plan.settings), plan.micro_tokens))[:_TIMED]
-    groups = [heaviest, *first]
-    asked = {
-        "base": str(base.resolve()),
-        "settings": plan.settings.model_dump(mode="json"),
-        "nf4": plan.nf4,
-        "groups": [[[len(row.tokens), row.learned] for row in group] for group in groups],
-    }
+def _form(heaviest: Sequence[Row]) -> str:
+    """What decides what a micro-batch takes, roughly: its tokens, its longest example, the share that is learned."""
+    learned = sum(row.learned for row in heaviest) / _tokens(heaviest)
+    longest = max(len(row.tokens) for row in heaviest)
+    return f"{64 * -(-_tokens(heaviest) // 64)} tokens, longest {1 << longest.bit_length()}, learned {learned:.1f}"
+
+
+@contextlib.contextmanager
+def _probing(base: Path, settings: Settings, *, nf4: bool) -> Iterator[subprocess.Popen[str]]:
+    """The probe, waiting for micro-batches. It ends with the block."""
+    said = {"base": str(base.resolve()), "settings": settings.model_dump(mode="json"), "nf4": nf4}
     # -P: a json.py where the user stands is not ours
-    command = [sys.executable, "-P", "-m", "gatewheel.finetune.probe"]
+    command = [sys.executable, "-P", "-m", "gatewheel.finetune.probe", json.dumps(said)]
+    pipe = subprocess.PIPE
+    # as the worker of a run is started, whose memory is foreseen here
+    environment = {**FRUGAL, **PATIENT, **os.environ}
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def _answered(child: subprocess.Popen[str], plan: Plan, heaviest: list[Row]) -> dict[str, float]:
+    """What a few micro-batches and a step took: bytes, tokens a second, seconds of a written token."""
+    first = list(micro_batches(step_rows(plan.learned, 0, plan.settings), plan.micro_tokens))[:_TIMED]
+    groups = [[[len(row.tokens), row.learned] for row in group] for group in (heaviest, *first)]
     try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT,
-            check=False,
-            env={**PATIENT, **os.environ},
-        )
-        found = json.loads(done.stdout.splitlines()[-1])
+        out, errors = child.communicate(json.dumps(groups) + "\n", timeout=_LIMIT)
+        found = json.loads(out.splitlines()[-1])
     except subprocess.TimeoutExpired as error:
         cure = "take a smaller base, or lower batch and sequence_length"
         raise ModelError(f"one step was not done after {_LIMIT:g} s", cure=cure) from error
     except (IndexError, ValueError) as error:
-        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        said = (errors.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
         raise ModelError(f"the probe failed: {said[:300]}", cure="lower micro_tokens, or take qlora") from error
     if "error" in found:
         raise ModelError(f"the probe failed: {found['error']}", cure="lower micro_tokens, or take qlora")
-    peak = max(int(found["peak"]), 1)
-    return _Took(
-        memory=peak,
-        speed=sum(_tokens(group) for group in first) / float(found["seconds"]),
-        written=float(found["written"]),
-    )
+    speed = sum(_tokens(group) for group in first) / float(found["seconds"])
+    peak = int(found["peak"]) or _counted(plan, _tokens(heaviest))
+    return {"memory": peak, "speed": speed, "written": float(found["written"])}
 
 
 def _seconds(plan: Plan, took: _Took, tokens: int) -> float:
@@ -162,10 +193,11 @@ def _seconds(plan: Plan, took: _Took, tokens: int) -> float:
 def _refusal(plan: Plan, memory: int, free: int) -> str:
     """What is missing, and the first changes under which the rest fits."""
     longest = max(len(row.tokens) for row in plan.learned)
-    small = max(256, min(longest, plan.micro_tokens))
+    small = max(256, longest)  # an example is not divided
+    usual = max(longest, plan.micro_tokens)
     ways = {
-        f"micro_tokens = {small}": _counted(plan, small),
-        "qlora": _counted(plan, plan.micro_tokens, nf4=True),
+        f"micro_tokens = {small}": _counted(plan, small) if small < usual else free + 1,
+        "qlora": _counted(plan, usual, nf4=True),
         f"qlora with micro_tokens = {small}": _counted(plan, small, nf4=True),
         "qlora with sequence_length = 256 and rank = 4": _counted(plan, 256, nf4=True, rank=4),
     }

@@ -1,4 +1,7 @@
-"""The child of the pre-flight: two steps of a tuning in a process of their own, and what they took. Keeps nothing."""
+"""The child of the pre-flight: some micro-batches of a tuning in a process of their own, and what they took.
+
+It is told base and settings first, and loads its libraries while its parent still reads the examples. Keeps nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,27 @@ from typing import Any
 
 import torch
 
+from gatewheel.finetune.dropout import Dropout
 from gatewheel.finetune.generate import greedy
+from gatewheel.finetune.llama import Llama
 from gatewheel.finetune.loading import Loader, computed_in, device
 from gatewheel.finetune.packing import laid_out
 from gatewheel.finetune.plan import settle
 from gatewheel.finetune.settings import Settings
 from gatewheel.finetune.tokens import Row, open_speller
 from gatewheel.kernel.errors import GatewheelError
+from gatewheel.kernel.parentage import end_with_parent
 from gatewheel.models.dense import open_dense
 
 WRITTEN = 8  # tokens, to see how long one takes
+GROWN = 50 * 2**20  # bytes that the heap grows by in the steps that are not tried here: 38 to 78 MB, measured
 
 
 def main() -> None:
-    """Reads what to try as JSON, and prints what it took as the last line."""
-    told = json.loads(sys.stdin.read())
+    """Its argument names base and settings; it reads micro-batches, and prints what these took as the last line."""
+    end_with_parent()  # else a pre-flight that is killed leaves it at work
     try:
-        found = measured(Path(told["base"]), Settings(**told["settings"]), told["nf4"], told["groups"])
+        found = _answer(json.loads(sys.argv[1]))
     except GatewheelError as error:
         found = {"error": str(error)}
     except torch.OutOfMemoryError as error:
@@ -35,17 +42,25 @@ def main() -> None:
     print(json.dumps(found), flush=True)
 
 
-def measured(base: Path, settings: Settings, nf4: bool, groups: list[list[list[int]]]) -> dict[str, Any]:
-    """`groups` are micro-batches, each a list of tokens and learned tokens of an example; the first is the largest."""
+def _answer(told: dict[str, Any]) -> dict[str, Any]:
+    base, settings = Path(told["base"]), Settings(**told["settings"])
     settle(settings)
     open_speller(base)
-    model = Loader(open_dense(base), settings, nf4=nf4, dtype=computed_in(settings)).load()
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # loads a second of code
+    if not (groups := sys.stdin.readline()):
+        return {}  # nobody wants it any more
+    loader = Loader(open_dense(base), settings, nf4=told["nf4"], dtype=computed_in(settings))
+    return measured(loader.load(), json.loads(groups), settings)
+
+
+def measured(model: Llama, groups: list[list[list[int]]], settings: Settings) -> dict[str, Any]:
+    """`groups` are micro-batches, each a list of tokens and learned tokens of an example; the first is the largest."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.0)
     kept = [parameter.detach().clone() for parameter in model.parameters()]  # as the best so far is
     rows = [[Row((1,) * length, length - learned, "") for length, learned in group] for group in groups]
-    _step(model, optimiser, rows[:1])  # the first computes with memory that is not there yet
+    _step(model, optimiser, rows[:1], settings)  # the first computes with memory that is not there yet
     begun = time.perf_counter()
-    _step(model, optimiser, rows[1:])
+    _step(model, optimiser, rows[1:], settings)
     seconds, begun = time.perf_counter() - begun, time.perf_counter()
     greedy(model, rows[0][0].tokens[:16], end=-1, at_most=WRITTEN)
     written = (time.perf_counter() - begun) / WRITTEN
@@ -54,21 +69,21 @@ def measured(base: Path, settings: Settings, nf4: bool, groups: list[list[list[i
     return {"seconds": seconds, "written": written, "peak": peak}
 
 
-def _step(model: Any, optimiser: torch.optim.Optimizer, groups: list[list[Row]]) -> None:
+def _step(model: Llama, optimiser: torch.optim.Optimizer, groups: list[list[Row]], settings: Settings) -> None:
     for group in groups:
-        model.learn(*laid_out(group, device()), 1.0)
+        model.learn(*laid_out(group, device()), 1.0, Dropout.of(group, 0, settings))
     optimiser.step()
     optimiser.zero_grad(set_to_none=False)
     model.refresh()
 
 
 def _peak() -> int:
-    """The most bytes that this process held, of proc_pid_status(5); 0 where there is no /proc."""
+    """The most bytes that a tuning holds, by those of this process in proc_pid_status(5); 0 where there is no /proc."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
         return 0
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+    return next((GROWN + 1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,9 @@ class Settings(BaseModel):
     targets: tuple[Target, ...] = Field(ALL, min_length=1, description="The linears that are adapted.")
     rslora: bool = Field(False, description="Scale by alpha / sqrt(rank) (Kalajdzievski 2023): for large ranks.")
     dora: bool = Field(False, description="Learn the norm of each row too (Liu et al. 2024): slower, at times better.")
+    dropout: float = Field(
+        0.0, ge=0, le=0.9, description="Share of a pair's inputs left out at random while it learns."
+    )
     loraplus: float = Field(1, ge=1, le=64, description="B learns so many times faster than A (Hayou et al. 2024).")
 
     learning_rate: float = Field(5e-4, gt=0, le=1, description="The highest rate of the schedule.")

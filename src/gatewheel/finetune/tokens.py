@@ -28,11 +28,15 @@ _MARK = "gatewheel"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One example: its tokens, the place where the reply begins, and its case. The reply's last token ends the turn."""
+    """One example: its tokens, the place where the reply begins, and its case. The reply's last token ends the turn.
+
+    One that `validates` is never learned.
+    """
 
     tokens: tuple[int, ...]
     reply: int
     case: str
+    validates: bool = False
 
     @property
     def learned(self) -> int:
@@ -127,15 +131,20 @@ def read(examples: Sequence[Example], speller: Speller, settings: Settings, *, l
             continue
         cut += over > 0
         prompt = prompt[max(0, over) :]
-        rows.append(Row((*prompt, *reply), len(prompt), example.case))
-    if not rows:
+        rows.append(Row((*prompt, *reply), len(prompt), example.case, example.validates))
+    if all(row.validates for row in rows):
         what = f"none of {len(examples)} examples has at most {most} tokens" if examples else "there are no examples"
         raise UserError(what, cure="raise sequence_length" if examples else "give the training suite cases")
     return Read(tuple(rows), cut, left_out)
 
 
 def divide(rows: Sequence[Row], settings: Settings) -> tuple[list[Row], list[Row]]:
-    """The rows to learn from, and those of the validation cases; those of a case stay together, drawn by the seed."""
+    """The rows to learn from, and those of the validation cases; those of a case stay together, drawn by the seed.
+
+    Nothing is drawn where there are rows that validate.
+    """
+    if any(row.validates for row in rows):
+        return [row for row in rows if not row.validates], [row for row in rows if row.validates]
     cases = sorted({row.case or str(row.tokens) for row in rows})
     random.Random(settings.seed).shuffle(cases)
     kept = set(cases[: round(len(cases) * settings.validation)])

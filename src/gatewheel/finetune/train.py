@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -19,32 +18,31 @@ import torch
 from gatewheel.finetune import checkpoint, schedule
 from gatewheel.finetune.adapter import as_adapter, copied, put
 from gatewheel.finetune.advice import advise
+from gatewheel.finetune.dropout import Dropout
 from gatewheel.finetune.generate import greedy
-from gatewheel.finetune.method import Point, Sample, Tuned, Watch
-from gatewheel.finetune.packing import laid_out, micro_batches, step_rows
+from gatewheel.finetune.method import Point, Sample, Task, Tuned, Watch
+from gatewheel.finetune.packing import laid_out, step_rows
 from gatewheel.finetune.plan import Plan, prepare
-from gatewheel.finetune.settings import Settings
+from gatewheel.finetune.team import ALONE, Team
 from gatewheel.finetune.tokens import Row
-from gatewheel.kernel.errors import Cancelled, UserError
-from gatewheel.kernel.example import Example
+from gatewheel.kernel.errors import Cancelled, ModelError, UserError
 from gatewheel.models import adapters
 
 MOST_WRITTEN = 160  # tokens of a sample
 
 
-def train(
-    base: Path, examples: Sequence[Example], settings: Settings, *, folder: Path, watch: Watch | None, nf4: bool = False
-) -> Tuned:
-    """Tune the weights at `base` (a GGUF file or a Hugging Face folder), and write the adapter into `folder`.
+def train(task: Task, watch: Watch, team: Team = ALONE) -> Tuned:
+    """Tune the weights, and write the adapter into the folder. Every process of a team calls this with the same task.
 
     A folder that holds a checkpoint of the same tuning goes on from it, on the same trajectory. `watch` sees each step
     and may end the tuning, or raise Cancelled: what was reached then stays as a checkpoint.
-    Raises UserError for examples that cannot be learned, ModelError for a base of another family.
+    Raises UserError for examples that cannot be learned, ModelError for a base of another family and on a device that
+    has no room.
     """
-    watch = watch or _unwatched
-    watch(Point(phase="reading", told=f"reading {base.name} and {len(examples)} examples"))
-    plan = prepare(base, examples, settings, nf4=nf4)
-    tuning = Tuning(plan, folder, watch)
+    watch = team.agreed(watch)
+    watch(Point(phase="reading", told=f"reading {task.base.name} and {len(task.examples)} examples"))
+    plan = prepare(task.base, task.examples, task.settings, nf4=task.nf4)
+    tuning = Tuning(plan, task.folder, watch, team)
     try:
         if tuning.due(plan.look_every):
             tuning.look()
@@ -57,16 +55,19 @@ def train(
     except Cancelled:
         tuning.save()
         raise
+    except torch.OutOfMemoryError as error:
+        cure = "lower micro_tokens, which is memory's measure, take qlora, or divide the base with [scale] shard"
+        raise ModelError(f"the accelerator has no room for {plan.micro_tokens} tokens at once", cure=cure) from error
     return tuning.finish()
 
 
 class Tuning:
-    """A tuning under way: the plan, and what changes from step to step."""
+    """A tuning under way: the plan, and what changes from step to step, alike in every process of the team."""
 
-    def __init__(self, plan: Plan, folder: Path, watch: Watch) -> None:
-        self.plan, self.folder, self.watch = plan, folder, watch
+    def __init__(self, plan: Plan, folder: Path, watch: Watch, team: Team) -> None:
+        self.plan, self.folder, self.watch, self.team = plan, folder, watch, team
         folder.mkdir(parents=True, exist_ok=True)
-        self.model = plan.load()
+        self.model = plan.load(shard=team.shard)
         settings, pairs = plan.settings, self.model.linears()
         slow = [each for linear in pairs for each in linear.parameters() if each is not linear.b]
         quick = [linear.b for linear in pairs if linear.b.numel()]
@@ -90,34 +91,42 @@ class Tuning:
         rows = step_rows(plan.learned, step, plan.settings)
         learned = sum(row.learned for row in rows)
         loss = 0.0
-        for group in micro_batches(rows, plan.micro_tokens):
-            loss += self.model.learn(*laid_out(group, plan.device), 1 / learned) / learned
+        for group, counts in self.team.share(rows, plan.micro_tokens):
+            part, drop = counts / learned, Dropout.of(group, step, plan.settings)
+            loss += part * self.model.learn(*laid_out(group, plan.device), part, drop)
+        loss = self.team.total(loss)
+        self.team.add(self.model.parameters())
         rate = plan.settings.learning_rate * schedule.share(
             step, steps=plan.steps, warmup=plan.warmup, kind=plan.settings.schedule
         )
-        norm = self._update(rate)
+        norm = self._clipped()
+        # before anybody is told: neither a JSON number nor a checkpoint can be made of it
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise self._diverged(f"the loss of step {step + 1} is {loss}, its gradient has the norm {norm}")
+        self._update(rate)
         self.progress.step += 1
         self.progress.tokens += sum(len(row.tokens) for row in rows)
         self._tell("learning", loss=loss, learning_rate=rate, gradient_norm=norm)
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            what = f"the loss of step {step + 1} is {loss}, its gradient has the norm {norm}"
-            raise UserError(what, cure=f"lower learning_rate, which is {plan.settings.learning_rate:g}")
 
     def look(self) -> None:
         """The loss of the validation examples, some replies to them, and whether the pairs are the best so far."""
         plan, progress = self.plan, self.progress
         if not plan.kept or (progress.points and progress.points[-1].get("validation") is not None):
             return
-        total = sum(
-            self.model.loss(*laid_out(group, plan.device)) for group in micro_batches(plan.kept, plan.micro_tokens)
+        groups = self.team.share(plan.kept, plan.micro_tokens)
+        total = self.team.total(
+            sum(counts * self.model.loss(*laid_out(group, plan.device)) for group, counts in groups)
         )
         loss = total / sum(row.learned for row in plan.kept)
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss of the validation examples after step {progress.step} is {loss}")
         if progress.best_loss is None or loss < progress.best_loss:
             progress.best_step, progress.best_loss, progress.looks = progress.step, loss, 0
             self.best = copied(self.model.parameters())
         else:
             progress.looks += 1
-        self.samples = tuple(self._sample(row) for row in plan.kept[: plan.settings.samples])
+        if self.team.first or self.team.shard:
+            self.samples = tuple(self._sample(row) for row in plan.kept[: plan.settings.samples])
         if 0 < plan.settings.patience <= progress.looks:
             self.stopped = "early"
         self._tell("looking", validation=loss, samples=self.samples)
@@ -125,7 +134,8 @@ class Tuning:
     def save(self) -> None:
         """A checkpoint, whole or not at all."""
         self.progress.seconds = self._seconds()
-        checkpoint.save(self.folder, self.progress, self.optimiser, self.best)
+        if self.team.first:
+            checkpoint.save(self.folder, self.progress, self.optimiser, self.best)
 
     def finish(self) -> Tuned:
         """Write the best pairs as an adapter, or the last ones where there are no validation examples."""
@@ -137,7 +147,8 @@ class Tuning:
         if self.best:
             put(self.model, self.best)
         folder = self.folder / "adapter"
-        adapters.write(as_adapter(self.model, plan.settings, base=plan.base), folder)
+        if self.team.first:
+            adapters.write(as_adapter(self.model, plan.settings, base=plan.base), folder)
         tuned = Tuned(
             adapter=folder,
             steps=progress.step,
@@ -158,20 +169,27 @@ class Tuning:
         self.watch(Point(phase="done", step=progress.step, steps=plan.steps, told=tuned.advice))
         return tuned
 
-    def _update(self, rate: float) -> float:
-        """Clip the gradient, step, and begin the next one at zero. The norm before clipping."""
+    def _clipped(self) -> float:
+        """Clip the gradient. Its norm before that."""
+        return float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.settings.clip or math.inf))
+
+    def _update(self, rate: float) -> None:
+        """Step, and begin the next gradient at zero."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["times"]
-        parameters = self.model.parameters()
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.plan.settings.clip or math.inf)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=False)
         self.model.refresh()
-        return float(norm)
+
+    def _diverged(self, what: str) -> UserError:
+        """The same in every process of the team, for what it says is summed over all."""
+        return UserError(what, cure=f"lower learning_rate, which is {self.plan.settings.learning_rate:g}")
 
     def _sample(self, row: Row) -> Sample:
         plan, prompt = self.plan, row.tokens[: row.reply]
-        written = greedy(self.model, prompt, end=plan.speller.end, at_most=min(2 * row.learned + 16, MOST_WRITTEN))
+        agreed = self.team.told if self.team.shard else int
+        most = min(2 * row.learned + 16, MOST_WRITTEN)
+        written = greedy(self.model, prompt, end=plan.speller.end, at_most=most, agreed=agreed)
         say = plan.speller.text
         return Sample(prompt=say(prompt), reply=say(row.tokens[row.reply :]), written=say(written))
 
@@ -195,7 +213,3 @@ class Tuning:
         """Spent on this tuning in all, before it was interrupted too."""
         began, _, before = self._begun
         return before + time.perf_counter() - began
-
-
-def _unwatched(_: Point) -> None:
-    """Nobody looks on."""

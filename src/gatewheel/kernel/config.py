@@ -20,6 +20,7 @@ from gatewheel.kernel.settings import (
     MODELS,
     AccessSettings,
     ProjectSettings,
+    ScaleSettings,
     ServeSettings,
     SourceSettings,
     StoreSettings,
@@ -77,6 +78,7 @@ class Config:
     store: StoreSettings
     serve: ServeSettings
     access: AccessSettings
+    scale: ScaleSettings
     tables: Mapping[tuple[str, str], Table]
     raw: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False, repr=False)  # as the file says it
 

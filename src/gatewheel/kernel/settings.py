@@ -6,7 +6,7 @@ Knows nothing about the file; config.py reads it.
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
@@ -86,6 +86,17 @@ class ServeSettings(BaseModel):
     )
 
 
+class ScaleSettings(BaseModel):
+    """`[scale]`: how many processes share long work, and who starts them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    train: Literal["local", "ray"] = Field(
+        "local", description="Who starts the processes of a tuning: this machine, or Ray."
+    )
+    workers: int = Field(0, ge=0, le=4096, description="Processes of a tuning; 0: one for each CUDA device, else one.")
+    shard: bool = Field(False, description="Each process holds a part of the base, for one that fits no device.")
+
+
 class AccessSettings(BaseModel):
     """`[access]`: which groups may see which documents. A document without groups is open to every key."""
 
@@ -158,4 +169,5 @@ MODELS: dict[str, type[BaseModel]] = {
     "store": StoreSettings,
     "serve": ServeSettings,
     "access": AccessSettings,
+    "scale": ScaleSettings,
 }

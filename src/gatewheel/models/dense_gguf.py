@@ -25,10 +25,10 @@ class GGUFWeights:
 
     def __init__(self, path: Path) -> None:
         """Raises ModelError for a file that is damaged or of another family."""
-        import numpy as np
+        from gatewheel.models.mapped import MappedFile
 
         tensors = {tensor.name: tensor for tensor in read_layout(path).tensors}
-        self._held = np.memmap(path, dtype=np.uint8, mode="r")
+        self._file = MappedFile(path)
         self.path = path
         factors = self._factors(tensors.pop(_FACTORS, None))
         self.shape = _shape(path, read_keys(path), tensors, factors)
@@ -44,18 +44,22 @@ class GGUFWeights:
         import numpy as np
 
         tensor = self._tensors[name]
-        weights = meant(rows_of(self._held, tensor, self.path), tensor, self.path)
+        weights = meant(rows_of(self._file.bytes, tensor, self.path), tensor, self.path)
         if weights.size != math.prod(tensor.shape):
             raise unreadable(tensor, self.path, "rows that are no whole blocks")
         weights = halved(name, weights.reshape(tensor.shape[::-1]), self.shape)
-        return np.array(weights, dtype=np.float32, order="C")
+        found = np.array(weights, dtype=np.float32, order="C")
+        self._file.forget()
+        return found
 
     def _factors(self, tensor: Tensor | None) -> tuple[float, ...]:
         if tensor is None:
             return ()
         if math.prod(tensor.shape) > _LONGEST_HEAD:
             raise ModelError(f"{self.path} has {tensor.shape} for {_FACTORS}", cure="fetch it again")
-        return tuple(float(each) for each in meant(rows_of(self._held, tensor, self.path), tensor, self.path).ravel())
+        return tuple(
+            float(each) for each in meant(rows_of(self._file.bytes, tensor, self.path), tensor, self.path).ravel()
+        )
 
 
 def _shape(path: Path, said: Mapping[str, Any], tensors: Mapping[str, Tensor], factors: tuple[float, ...]) -> Shape:

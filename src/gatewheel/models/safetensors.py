@@ -41,17 +41,18 @@ class Tensors:
 
     def __init__(self, path: Path) -> None:
         """Raises ModelError for a file that is missing, cut short or no safetensors file."""
-        import numpy as np
+        from gatewheel.models.mapped import MappedFile
 
         try:
-            self._held = np.memmap(path, dtype=np.uint8, mode="r")
-            size = int.from_bytes(bytes(self._held[:8]), "little")
-            if size > min(_LONGEST_HEADER, len(self._held) - 8):
-                raise ValueError(f"a header of {size} bytes in a file of {len(self._held)}")
-            header = json.loads(bytes(self._held[8 : 8 + size]))
+            self._file = MappedFile(path)
+            held = self._file.bytes
+            size = int.from_bytes(bytes(held[:8]), "little")
+            if size > min(_LONGEST_HEADER, len(held) - 8):
+                raise ValueError(f"a header of {size} bytes in a file of {len(held)}")
+            header = json.loads(bytes(held[8 : 8 + size]))
             said = header.pop("__metadata__", None) or {}
             self.metadata = {str(key): str(value) for key, value in said.items()}
-            self.entries = {name: _entry(told, 8 + size, len(self._held)) for name, told in header.items()}
+            self.entries = {name: _entry(told, 8 + size, len(held)) for name, told in header.items()}
         except OSError as error:
             raise ModelError(f"cannot read {path}: {error.strerror or error}", cure="check the path") from error
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -64,13 +65,16 @@ class Tensors:
         import numpy as np
 
         entry = self.entries[name]
-        raw = self._held[entry.start : entry.end]
+        raw = self._file.bytes[entry.start : entry.end]
         if entry.dtype == "BF16":  # the upper half of a float32
-            return (raw.view("<u2").astype(np.uint32) << 16).view(np.float32).reshape(entry.shape)
-        if entry.dtype not in _BYTES:
+            found = (raw.view("<u2").astype(np.uint32) << 16).view(np.float32)
+        elif entry.dtype in _BYTES:
+            found = np.array(raw.view(f"<f{_BYTES[entry.dtype]}"), dtype=np.float32)
+        else:
             what = f"the tensor {name} of {self.path} has the type {entry.dtype}, which cannot be read"
             raise ModelError(what, cure="use weights of F32, F16 or BF16")
-        return np.array(raw.view(f"<f{_BYTES[entry.dtype]}"), dtype=np.float32).reshape(entry.shape)
+        self._file.forget()
+        return found.reshape(entry.shape)
 
 
 def write(

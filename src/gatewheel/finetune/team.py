@@ -1,0 +1,106 @@
+"""The processes that compute a step together: what each takes of it, how they add up, and whose word they take.
+
+They are those of torch's process group, whoever made it: `spread.py`, Ray Train, torchrun or accelerate. All hold the
+same pairs and do the same updates; the first one alone is watched, writes samples and saves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from gatewheel.finetune.loading import device
+from gatewheel.finetune.method import Point, Watch
+from gatewheel.finetune.packing import dealt, micro_batches
+from gatewheel.finetune.tokens import Row
+from gatewheel.kernel.errors import Cancelled
+
+_GO, _STOP, _CANCEL = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """This process, the `rank`-th of `size`. `shard` says that each holds a part of the base only."""
+
+    rank: int = 0
+    size: int = 1
+    shard: bool = False
+
+    @classmethod
+    def here(cls, *, shard: bool = False) -> Team:
+        """The process group of this process; without one it is alone, and holds all."""
+        if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+            return cls()
+        return cls(dist.get_rank(), dist.get_world_size(), shard)
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def share(self, rows: Sequence[Row], tokens: int) -> Iterator[tuple[list[Row], int]]:
+        """What this process computes of the rows, in groups of so many tokens, each counting once (1) or not (0).
+
+        A base in parts must be asked for equally often by all, so one that has fewer groups computes some for nothing.
+        """
+        shares = [list(micro_batches(part, tokens)) for part in dealt(rows, self.size)]
+        yield from ((group, 1) for group in shares[self.rank])
+        if self.shard:
+            idle = max(len(groups) for groups in shares) - len(shares[self.rank])
+            shortest = min(rows, key=lambda row: len(row.tokens))
+            yield from (([shortest], 0) for _ in range(idle))
+
+    def add(self, parameters: Sequence[Tensor]) -> None:
+        """Make the gradient of each parameter the sum of what all processes found."""
+        if self.size == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is None:  # it had no rows
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        together = torch.cat([gradient.ravel() for gradient in gradients])
+        dist.all_reduce(together)
+        for gradient, part in zip(gradients, torch.split(together, [each.numel() for each in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def total(self, value: float) -> float:
+        """The sum of what each process has."""
+        if self.size == 1:
+            return value
+        held = torch.tensor(value, dtype=torch.float64, device=device())
+        dist.all_reduce(held)
+        return float(held)
+
+    def told(self, number: int) -> int:
+        """What the first process says."""
+        if self.size == 1:
+            return number
+        held = torch.tensor(number, device=device())
+        dist.broadcast(held, 0)
+        return int(held)
+
+    def agreed(self, watch: Watch) -> Watch:
+        """A watch for all of them, which asks that of the first; where it raises Cancelled, all do."""
+        if self.size == 1:
+            return watch
+
+        def ask(point: Point) -> bool:
+            word = self.told(_asked(watch, point) if self.first else _GO)
+            if word == _CANCEL:
+                raise Cancelled("stopped; the last checkpoint stays")
+            return word == _STOP
+
+        return ask
+
+
+def _asked(watch: Watch, point: Point) -> int:
+    try:
+        return _STOP if watch(point) else _GO
+    except Cancelled:
+        return _CANCEL
+
+
+ALONE = Team()

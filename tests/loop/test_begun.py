@@ -1,0 +1,104 @@
+"""A tuning that is resumed goes on with what it began with; before its first step there is nothing to keep."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gatewheel as gw
+import letters
+import tuning as tiny
+from gatewheel.kernel import runs
+from gatewheel.kernel.errors import Cancelled, ConfigError, MissingPart, UserError
+from gatewheel.kernel.settings import ScaleSettings
+from gatewheel.loop import artifacts, begun, courses, ending, fitting, foreseeing, improving, tuning
+from gatewheel.loop.compose import Parts
+from stopping import called
+
+pytest.importorskip("torch", reason="the extra train is not installed")
+
+CHANGES = {"steps": 3, "threads": 1, "evaluate_every": 1}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A project whose application has a model of a few thousand weights."""
+    home, base = letters.written(tmp_path / "letters"), tiny.write(tmp_path / "base")
+    model = f'[model.tiny]\nuse = "hf"\nweights = "{base}"\n'
+    said = letters.TOML.replace("max_tokens = 12", 'max_tokens = 12\nmodel = "tiny"', 1)
+    (home / "gatewheel.toml").write_text(said + model)
+    return home
+
+
+def killed(parts: Parts) -> str:
+    """A run that was ended after its first step; the suite holds one case more since, and it was to be kept."""
+
+    def end(now: Any) -> None:
+        if now.done == 1:
+            raise Cancelled("enough")
+
+    run = runs.create(parts.engine, "finetune", settings={}, config={})
+    with pytest.raises(KeyboardInterrupt):
+        tuning.tune(
+            parts, tuning.Wanted(data="letters-train", changes=CHANGES), run=run, on_progress=end, foreseen=True
+        )
+    with (parts.config.root / "suites" / "letters-train.jsonl").open("a") as suite:
+        suite.write(json.dumps({"question": "Where is it, at last?", "references": ["delivery"]}) + "\n")
+    (runs.folder(parts.config.state, run) / ending.KEEP).touch()
+    return run
+
+
+def test_resumed_it_goes_on_with_the_cases_and_steps_that_it_began_with(home: Path) -> None:
+    with gw.open(home) as project:
+        parts = project.parts
+        run = killed(parts)
+        made = tuning.tune(parts, tuning.Wanted(data="letters-train", changes={**CHANGES, "steps": 9}), run=run)
+        assert (made.examples, made.tuned["steps"], made.tuned["stopped"]) == (12, 3, "done")
+        meta = artifacts.get(parts.engine, made.adapter).meta
+        assert (meta["dataset"], "samples" in meta["tuned"], bool(made.tuned["samples"])) == (made.dataset, False, True)
+
+
+def test_a_turn_finds_once_how_many_steps_there_is_time_for(home: Path) -> None:
+    with gw.open(home) as project:
+        run = killed(project.parts)
+        wanted = improving.Wanted(data="letters-train", budget=0.0, changes=CHANGES)
+        assert begun.has(project.parts, run)
+        assert improving._tune(project.parts, wanted, run, lambda _: None)["examples"] == 10
+
+
+def test_before_the_first_step_there_is_nothing_to_keep(home: Path) -> None:
+    with gw.open(home) as project:
+        parts = project.parts
+        run = runs.create(parts.engine, "improve", settings={}, config={})
+        for step, said in ((None, {}), (0, {"point": {"step": 0}})):
+            runs.change(parts.engine, run, state="running", progress={"step": "tune", **said})
+            with pytest.raises(UserError, match=r"has not learned a step yet.*wait for the first step, or cancel it"):
+                ending.stop_and_keep(parts, run)
+            assert not courses.course(parts, run).keeping, step
+        runs.change(parts.engine, run, progress={"step": "tune", "point": {"step": 1}})
+        ending.stop_and_keep(parts, run)
+        assert courses.course(parts, run).keeping
+        runs.end(parts.engine, run, "cancelled")
+        assert not courses.course(parts, run).keeping
+
+
+def test_of_the_processes_of_a_cluster_a_look_at_this_machine_says_nothing(home: Path) -> None:
+    with pytest.raises(ConfigError, match="shard = true divides the base among processes, and workers = 1 is one"):
+        fitting.untold(ScaleSettings(shard=True, workers=1))
+    assert fitting.untold(ScaleSettings(workers=2)) == ""
+    assert "divide the base" in fitting.untold(ScaleSettings(shard=True, workers=2))
+    with (home / "gatewheel.toml").open("a") as file:
+        file.write('[scale]\ntrain = "ray"\n')
+    seen = foreseeing.ask(home, tuning.Wanted(data="letters-train", changes=CHANGES))
+    assert (seen.fits, seen.examples, seen.steps, seen.memory, seen.told) == (True, 12, 3, 0, "")
+    assert "Ray cluster" in seen.untold
+    told = called(home, "finetune", "--data", "letters-train", "--dry-run")
+    assert (told["preflight"], told["untold"]) == ({}, seen.untold)
+    if importlib.util.find_spec("ray") is None:
+        with gw.open(home) as project, pytest.raises(MissingPart, match="needs Ray"):  # whatever time there is
+            wanted = improving.Wanted(data="letters-train", budget=0.0, changes=CHANGES)
+            improving._tune(project.parts, wanted, "one", lambda _: None)
