@@ -107,6 +107,7 @@ def done(served: Served) -> FineTuningJob:
     begun = ada.fine_tuning.jobs.create(
         model="chat",
         training_file=sent(ada),
+        validation_file=sent(ada, lines(("parasol", "ladder", "kayak"))),
         suffix="letters",
         seed=3,
         metadata={"team": "post"},
@@ -240,7 +241,8 @@ def test_a_job_is_paused_resumed_and_called_off(served: Served) -> None:
         ({"model": "ft:chat::20260101-000000-abcdef"}, "model"),
         ({"training_file": "file-000000000000000000000000"}, "training_file"),
         ({"training_file": "file\0"}, "training_file"),
-        ({"validation_file": "file-1"}, "validation_file"),
+        ({"validation_file": "file-000000000000000000000000"}, "validation_file"),
+        ({"validation_file": "the same"}, "validation_file"),
         ({"integrations": [{"type": "wandb", "wandb": {"project": "p"}}]}, "integrations"),
         ({"method": {"type": "dpo"}}, "method.type"),
         ({"hyperparameters": {"n_epochs": 0}}, "hyperparameters.n_epochs"),
@@ -254,10 +256,33 @@ def test_what_cannot_be_tuned_is_refused_at_once_with_its_name(served: Served, s
     ada = client(served)
     before = len(runs.recent(served.project.parts.engine, limit=None))
     wanted = {"model": "chat", "training_file": said.get("training_file") or sent(ada), **said}
+    if wanted.get("validation_file") == "the same":
+        wanted["validation_file"] = wanted["training_file"]
     with pytest.raises((openai.BadRequestError, openai.NotFoundError)) as error:
         ada.fine_tuning.jobs.create(**wanted)
     assert (error.value.param or "").startswith(param), error.value.message
     assert len(runs.recent(served.project.parts.engine, limit=None)) == before
+
+
+def test_what_is_validated_on_may_be_a_file_of_its_own(served: Served, done: FineTuningJob) -> None:
+    ada, jobs = client(served), client(served).fine_tuning.jobs
+    assert done.validation_file
+    assert ada.files.retrieve(done.validation_file).purpose == "fine-tune"
+    run = runs.get(served.project.parts.engine, done.id.removeprefix("ftjob-"))
+    assert (run.result["tuned"]["examples"], run.result["tuned"]["kept"]) == (len(THINGS), 3), "none is kept back"
+    [checkpoint] = jobs.checkpoints.list(done.id)
+    assert checkpoint.metrics.full_valid_loss is not None
+    told = [one.message for one in jobs.list_events(done.id)]
+    assert f"Validating validation file: {done.validation_file}" in told
+
+
+def test_the_same_conversations_in_both_files_fail_the_job_with_one_of_them(served: Served) -> None:
+    ada, jobs = client(served), client(served).fine_tuning.jobs
+    both = sent(ada, lines((*THINGS[:1], "parasol")))
+    job = ended(ada, jobs.create(model="chat", training_file=sent(ada), validation_file=both).id)
+    assert job.status == "failed"
+    assert job.error
+    assert "1 of the 2 validation cases are learned too, such as 'Where is my kettle?'" in (job.error.message or "")
 
 
 def test_a_model_is_deleted_by_its_name_and_asked_no_more(served: Served, done: FineTuningJob) -> None:

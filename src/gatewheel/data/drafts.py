@@ -27,6 +27,11 @@ def path_of(root: Path, suite: str) -> Path:
     return suites.path_of(root, suite).with_name(f"{suite}{SUFFIX}")
 
 
+def names(root: Path) -> list[str]:
+    """The suites for which there are drafts, or were."""
+    return sorted(path.name.removesuffix(SUFFIX) for path in (root / suites.FOLDER).glob(f"*{SUFFIX}"))
+
+
 def read(root: Path, suite: str) -> list[Case]:
     """All drafts for a suite, also those with a mark. Raises UserError for a file that cannot be read."""
     with collecting.one_writer(root):

@@ -18,6 +18,7 @@ TAGS = [
     {"name": "runs", "description": "Long work: follow, cancel, resume."},
     {"name": "evals", "description": "Suites, reports, and reports side by side."},
     {"name": "releases", "description": "What answers for each application, its gates, its history, and the way back."},
+    {"name": "improve", "description": "What can be learned, tunings and whole turns of the wheel, drafts of cases."},
     {"name": "traces", "description": "What was asked and how it was answered."},
     {"name": "feedback", "description": "What people say of answers."},
 ]

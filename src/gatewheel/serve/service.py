@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
@@ -34,6 +34,7 @@ class Service:
     """What every endpoint may use. `line` and `speakers` are for calls of a model, `quick` for all else that blocks,
     `lookup` for what may take minutes.
 
+    `asked` says when somebody last asked for what is looked up, by what it is, on the clock `time.monotonic`.
     `ready` is set when the parts are loaded, `closing` when the service is to stop and takes nothing new, `stopping`
     when its time is over and every call under way is to end, `hung` when one did not. `compared` and `desks` hold what
     was worked out of reports, which never change.
@@ -48,6 +49,7 @@ class Service:
     compared: Lately = field(default_factory=lambda: Lately(COMPARED))
     desks: Lately = field(default_factory=lambda: Lately(DESKS))
     lookup: Lookup = field(default_factory=lambda: Lookup(LOOKUPS))
+    asked: dict[Hashable, float] = field(default_factory=dict)
     ready: threading.Event = field(default_factory=threading.Event)
     tried: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)

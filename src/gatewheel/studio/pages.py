@@ -36,7 +36,8 @@ PAGES = (
     Page(path="/evaluate", template="evaluate", title="Evaluate", section="evaluate"),
     Page(path="/models", template="models", title="Models", section="models"),
     Page(path="/label", template="label", title="Label", section="label"),
-    Page(path="/improve", template="improve", title="Improve", section="wheel"),
+    Page(path="/improve", template="improve", title="Improve", section="improve"),
+    Page(path="/improve/drafts", template="drafts", title="Drafts", section="improve"),
     Page(path="/release", template="release", title="Release", section="release"),
     Page(path="/login", template="login", title="Log in"),
 )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gatewheel.kernel.errors import Cancelled, ConfigError, UserError
 from gatewheel.kernel.nouns import Caller
-from gatewheel.loop import release_status, releasing
+from gatewheel.loop import release_status, releasing, rolling_back
 from gatewheel.loop.release_status import Candidate, ReleaseStatus
 from gatewheel.ops import releases
 from gatewheel.ops.releases import Release
@@ -44,6 +44,7 @@ class Rollback(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     released: Words | None = Field(None, description="The variant to go back from; refused when another is released.")
+    to: Words = Field("", max_length=64, description="Further back at once: an earlier release, or: file.")
     text: Why = Field("", description="Why; it stays in the history.")
 
 
@@ -103,7 +104,8 @@ class Refusals:
 class Application:
     """An application. `released` is empty while the `file` answers; `since` is the row that made it so.
 
-    `back` is what a roll back would release, "" the file's, null where there is nothing to go back from.
+    `back` is what to roll back to, "" the file's, null where there is nothing to go back from: the newest earlier
+    release that did not learn of what was forgotten since, where there is one.
     `answering` is the release that this service follows at the moment: it trails by seconds.
     """
 
@@ -194,14 +196,22 @@ async def promote(app: App, what: Promote, caller: Operator, at: At) -> ReleaseV
 
 @router.post("/{app}/rollback", operation_id="roll_back_release", responses=refusals(404, 409))
 async def rollback(app: App, what: Rollback, caller: Operator, at: At) -> ReleaseView:
-    """Release what was released before; from the first release back to what the file says."""
-    engine = at.project.parts.engine
+    """Release what was released before; from the first release back to what the file says.
+
+    Refused where that learned of what was forgotten since.
+    """
+    parts = at.project.parts
 
     def back() -> Release:
-        now = releases.current(engine, app)
+        now = releases.current(parts.engine, app)
         if what.released is not None and now != what.released:
             raise UserError(f"[app.{app}] has another release by now, {now[:12] or 'none'}", cure="look again")
-        return releases.rollback(engine, app, text=what.text, author=caller.key)
+        try:
+            return rolling_back.rollback(parts, app, to=what.to, text=what.text, author=caller.key)
+        except UserError:
+            if caller.groups is None:
+                raise
+            raise UserError("it is refused", cure=NOT_TOLD) from None
 
     return await _changed(at, app, caller, back)
 

@@ -95,9 +95,14 @@ async def ingest(what: Paths, caller: Operator, at: At) -> Started:
 
 
 @router.get("/runs", operation_id="list_runs", responses=refusals())
-async def listed(caller: Operator, at: At, limit: Annotated[int, Query(ge=1, le=10_000)] = 50) -> RunList:
+async def listed(
+    caller: Operator,
+    at: At,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 50,
+    kind: Annotated[Words, Query(description="Only those of a kind, such as evaluate.")] = "",
+) -> RunList:
     """The newest runs first."""
-    found = await at.quickly(lambda: runs.recent(at.project.parts.engine, limit=limit))
+    found = await at.quickly(lambda: runs.recent(at.project.parts.engine, limit=limit, kind=kind))
     return RunList(runs=[_view(at, run, caller) for run in found])
 
 
@@ -137,13 +142,13 @@ async def log(id: Id, caller: Operator, at: At) -> Response:  # noqa: A002
 @router.post("/runs/{id}/cancel", operation_id="cancel_run", responses=refusals(404, 409))
 async def cancel(id: Id, caller: Operator, at: At) -> RunView:  # noqa: A002
     """Stop a run; what it finished stays."""
-    return await _moved(at, id, at.background.cancel, caller)
+    return await moved(at, id, at.background.cancel, caller)
 
 
 @router.post("/runs/{id}/resume", operation_id="resume_run", responses=refusals(404, 409))
 async def resume(id: Id, caller: Payer, at: At) -> RunView:  # noqa: A002
     """Go on with a run that was cancelled, interrupted or failed."""
-    return await _moved(at, id, at.background.resume, caller)
+    return await moved(at, id, at.background.resume, caller)
 
 
 def inside(root: Path, path: str) -> str:
@@ -161,7 +166,7 @@ def _view(at: Service, run: runs.Run, caller: Caller) -> RunView:
     stopping = run.state not in runs.ENDED and at.background.is_cancelling(run.id)
     made = {"about": _about(run), "cancelling": stopping, "behind": _behind(at, run)}
     shown = {name: getattr(run, name) for name in RunView.__dataclass_fields__ if name not in made}
-    shown |= {"progress": dict(run.progress)} | made
+    shown |= {"progress": dict(run.progress), "error": run.why} | made
     if caller.groups is not None:
         shown["progress"] = _unquoted(shown["progress"]) | ({"current": ""} if "current" in run.progress else {})
         shown["result"] = _seen(run) if isinstance(run.result, dict) else None
@@ -184,6 +189,10 @@ def _about(run: runs.Run) -> str:
         return f"drafts for suite {said['suite']}"
     if run.kind == "finetune":
         return f"{said['table']} of {said['app'] or said['base']} on {said['data']}"
+    if run.kind == "improve":
+        return f"{said['app']} by {said['table']} on {said['data']}, before gate {said['gate']}"
+    if run.kind == "add":
+        return f"adapter {said['adapter'][:12]} in {said['app']}"
     if run.kind == "calibrate":
         suite = said["wanted"]["suite"]
         return f"labels of suite {suite}" if suite else "labels of a file"
@@ -205,6 +214,8 @@ def _seen(run: runs.Run) -> dict[str, Any]:
         told["skipped"] = []
     if run.kind == "gate":
         told["decision"] = seen_reasons(told["decision"])
+    if run.kind == "improve":
+        told["reasons"] = []  # the texts of its gate alone, which do not say what rule each is of
     return told
 
 
@@ -222,7 +233,9 @@ def _find(at: Service, id_: str) -> runs.Run:
         raise missing(error) from None
 
 
-async def _moved(at: Service, id_: str, move: Callable[[str], None], caller: Caller) -> RunView:
+async def moved(at: Service, id_: str, move: Callable[[str], None], caller: Caller) -> RunView:
+    """The run after something was done with it. Raises Fault 409 where that cannot be, 404 for no such run."""
+
     def work() -> runs.Run:
         run = _find(at, id_)
         try:

@@ -119,8 +119,8 @@ export const watch = attempt(async (id, over) => {
   await over(last);
 });
 
-// The run of a kind that is under way, if there is one
-export async function underWay(kind) {
-  const { runs } = await get("/api/runs", { limit: 10 });
-  return runs.find((run) => run.kind === kind && !isOver(run))?.id ?? "";
+// The run of a kind that is under way, if there is one; with `about` that of this
+export async function underWay(kind, about = "") {
+  const { runs } = await get("/api/runs", { kind, limit: 10 });
+  return runs.find((run) => !isOver(run) && (!about || run.about === about))?.id ?? "";
 }

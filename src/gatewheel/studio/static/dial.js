@@ -6,7 +6,7 @@ const OUTER = 300;
 const INNER = 128;
 const GAP = 1.2;
 
-// stations: [{name, count, label, href, later, next}]
+// stations: [{name, count, label, href, next}]
 export function dial(stations, { name }) {
   const step = 360 / stations.length;
   const at = stations.findIndex((station) => station.next);
@@ -28,9 +28,8 @@ function sector(station, middle, step) {
   const from = middle - step / 2 + GAP;
   const to = middle + step / 2 - GAP;
   const [x, y] = point(214, middle);
-  const state = [station.next && "next", station.later && "later"].filter(Boolean).map((word) => `.${word}`);
   return svg(
-    `a${state.join("")}`,
+    station.next ? "a.next" : "a",
     { href: station.href, "aria-label": station.label, "data-station": station.name },
     svg("path.dial-sector", { d: ring(from, to) }),
     svg("path.dial-rim", { d: arc(OUTER + 8, from, to) }),

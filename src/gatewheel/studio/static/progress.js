@@ -56,13 +56,16 @@ export function bar(run) {
   return h("div.progress", {}, isOver(run) && run.state !== "done" && done === null ? null : meter, h("p.progress-facts", {}, h("span", {}, words(run)), facts.map((fact) => h("span", {}, fact))));
 }
 
-const PIECES = { judge: "judgement", prefer: "pair", generate: "draft", calibrate: "answer" }; // of all else cases
+const PIECES = { judge: "judgement", prefer: "pair", generate: "draft", calibrate: "answer", finetune: "step", improve: "step", add: "file" }; // of all else cases
 
 // Of what has equal pieces: who is asked, how many are done, and how fast
 function asked(run) {
-  const { target, done, total, known, errors, rate } = run.progress ?? {};
+  const { target, done, total, known, errors, rate, point, step } = run.progress ?? {};
   if (!target || isOver(run)) return [];
-  return [target, `${count(done)} of ${plural(total, PIECES[run.kind] ?? "case")}`, known > 0 && `${count(known)} known`, errors > 0 && `${count(errors)} failed`, rate > 0 && pace(rate)];
+  const { kind } = run;
+  const piece = step === "gate" ? "case" : PIECES[kind] ?? "case"; // a whole turn asks cases too
+  const fast = rate > 0 && (point?.phase ? `${count(rate)} tokens a second` : pace(rate));
+  return [target, (total > 1 || kind !== "improve") && `${count(done)} of ${plural(total, piece)}`, known > 0 && `${count(known)} known`, errors > 0 && `${count(errors)} failed`, fast];
 }
 
 // What its badge says
@@ -70,14 +73,25 @@ export function standing(run) {
   return run.cancelling && !isOver(run) ? "cancelling" : run.state;
 }
 
+const OUTCOMES = { promote: "passed", reject: "rejected" };
+
+// What a tuning came to
+function learned({ validation, loss, steps, best_step: best }) {
+  if (!validation) return `training loss ${Number(loss.toPrecision(3))} after ${plural(steps, "step")}`;
+  return `validation loss ${Number(validation[0].toPrecision(3))} → ${Number(validation[1].toPrecision(3))} at step ${count(best)}`;
+}
+
 export function words(run) {
   const { state, kind, result, error } = run;
   if (standing(run) === "cancelling") return "cancelling …";
   if (state === "failed") return error || "failed";
   if (state === "done" && kind === "evaluate" && result?.reports) return `done: ${plural(result.reports.length, "report")}`;
-  if (state === "done" && kind === "gate" && result?.decision) return `done: ${{ promote: "passed", reject: "rejected" }[result.decision.outcome] ?? "inconclusive"}, by ${count(result.cases)} of ${plural(result.of, "case")}`;
+  if (state === "done" && kind === "gate" && result?.decision) return `done: ${OUTCOMES[result.decision.outcome] ?? "inconclusive"}, by ${count(result.cases)} of ${plural(result.of, "case")}`;
   if (state === "done" && kind === "prefer" && result) return `done: ${count(result.wins)} better, ${count(result.losses)} worse`;
   if (state === "done" && kind === "generate" && result) return `done: ${plural(result.drafts.length, "draft")}`;
+  if (state === "done" && kind === "finetune" && result?.tuned) return `done: ${learned(result.tuned)}`;
+  if (state === "done" && kind === "improve" && result) return `done: ${OUTCOMES[result.outcome] ?? "inconclusive"}${result.proposed ? ", proposed" : ""}`;
+  if (state === "done" && kind === "add" && result?.variant) return `done: variant ${result.variant.slice(0, 8)}`;
   if (state === "done" && kind === "ingest" && result) {
     const { added = 0, updated = 0, removed = 0, unchanged = 0, skipped = [] } = result;
     return `done: ${count(added)} new, ${count(updated)} changed, ${count(removed)} removed, ${count(unchanged)} as before${skipped.length ? `, ${count(skipped.length)} left out` : ""}`;

@@ -205,7 +205,7 @@ function rollBack(one) {
     title: `Roll back ${one.app}?`,
     text: `From ${short(one.released)} to ${to}. New requests get it within seconds; those under way finish as they began.`,
     yes: "Roll back",
-    act: (text) => done(post(`/api/releases/${encodeURIComponent(one.app)}/rollback`, { released: one.released, text }), "Rolled back."),
+    act: (text) => done(post(`/api/releases/${encodeURIComponent(one.app)}/rollback`, { released: one.released, to: one.back || "file", text }), "Rolled back."),
   });
 }
 

@@ -33,7 +33,7 @@ function draw(run) {
   cancel.disabled = cancelling;
   cancel.textContent = cancelling ? "Cancelling …" : "Cancel";
   resume.hidden = !RESUMABLE.includes(run.state);
-  const pairs = [["State", standing(run)], ["Created", fullTime(run.created)], ["Started", run.started && fullTime(run.started)], ["Ended", run.ended && fullTime(run.ended)], ["Took", run.started && run.ended && seconds(run.ended - run.started)], ["Lineage", run.kind === "finetune" && h("a", { href: `/lineage/${encodeURIComponent(run.id)}` }, "made of, and what came of it")]];
+  const pairs = [["State", standing(run)], ["Created", fullTime(run.created)], ["Started", run.started && fullTime(run.started)], ["Ended", run.ended && fullTime(run.ended)], ["Took", run.started && run.ended && seconds(run.ended - run.started)], ["Lineage", ["finetune", "improve"].includes(run.kind) && h("a", { href: `/lineage/${encodeURIComponent(run.id)}` }, "made of, and what came of it")]];
   facts.replaceChildren(...pairs.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
   const leads = links(run);
   if (leads) show(made, leads);
@@ -42,7 +42,9 @@ function draw(run) {
 }
 
 // Where what it made is seen
-function links({ state, result }) {
+function links({ id: run, kind, state, result }) {
+  if (kind === "finetune" || kind === "improve") return h("a.button", { href: `/improve?run=${encodeURIComponent(run)}` }, "See its curves");
+  if (kind === "add" && result?.variant) return h("a.button", { href: `/lineage/${result.variant}` }, "See the variant");
   if (state !== "done" || !result?.reports?.length) return null;
   const reports = sideBySide([...result.reports].reverse(), { suite: result.suite });
   return [h("a.button", { href: reports }, result.reports.length > 1 ? "See the reports" : "See the report"), result.decision && [" ", h("a.button", { href: withQuery("/release", { app: result.app === "main" ? "" : result.app }) }, "To the release")]];

@@ -10,7 +10,7 @@ const DO = {
   ask: "Ask a question",
   feedback: "Look at the answers",
   evaluate: "Open evaluate",
-  improve: "What improve will do",
+  improve: "Open improve",
   release: "Open release",
 };
 
@@ -27,14 +27,9 @@ function stations(wheel) {
       text: said ? `${feedback.up} up, ${feedback.down} down, ${plural(feedback.corrections, "correction")}` : "nobody has said anything yet",
     },
     evaluate: { count: count(evaluate.reports), href: "/evaluate", text: evaluateText(evaluate) },
-    improve: coming("improve", improve.candidates, `${plural(improve.candidates, "other variant")} known; making better ones is not built yet`, "candidates for a better variant"),
+    improve: { count: count(improve.candidates), href: "/improve", text: improve.candidates ? `${plural(improve.candidates, "other variant")} known; tune another one on your cases` : "no other variant yet: tune one on your cases" },
     release: { count: release.current ? short(release.current).slice(0, 4) : "–", href: "/release", text: release.current ? `${short(release.current)} is released` : "nothing is released: what the file says answers" },
   };
-}
-
-// A station that is not built: what is there already is told, and that it does nothing yet
-function coming(name, made, is, will) {
-  return { href: `/${name}`, count: made ? count(made) : "–", later: true, text: made ? is : `not built yet: ${will}` };
 }
 
 function evaluateText({ suites, reports }) {
