@@ -173,6 +173,7 @@ def _tuned(parts: Parts, home: Path, dataset: str) -> tuple[str, str, str]:
     (folder / "log.txt").write_text("tuned\n")
     file = home / "weights"
     meta: dict[str, Any] = {"base": {"weights": "SmolLM2", "sha256": "0" * 64}, "dataset": dataset, "method": "lora"}
+    meta["tuned"] = {"samples": samples}  # as tunings of former versions left them
     file.write_bytes(b"adapter")
     adapter = artifacts.keep(parts.engine, parts.objects, file, kind="adapter", run=run, meta=meta).id
     file.write_bytes(b"gguf")

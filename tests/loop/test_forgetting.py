@@ -22,7 +22,7 @@ from gatewheel.kernel import runs, trace
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.store import learning, schema
 from gatewheel.kernel.store.database import URL_VARIABLE
-from gatewheel.loop import adding, artifacts, forgetting, forgotten, freezing, releasing, tainting
+from gatewheel.loop import adding, artifacts, exporting, forgetting, forgotten, freezing, releasing, tainting
 from gatewheel.loop.forgotten import Forgotten
 from gatewheel.loop.gating import decide
 from gatewheel.loop.health import examine
@@ -169,6 +169,10 @@ def test_what_learned_is_tainted_however_it_was_made(project: Project, made: Lea
     assert tainting.read(parts.engine).of_artifact(one.id) == (reason,)
     with pytest.raises(UserError, match=r"adapter .* learned of what was forgotten since: document docs/kettle"):
         adding.add(parts, made.run)
+    to = made.home / "exported"
+    with pytest.raises(UserError, match=r"adapter .* learned of what was forgotten since: document docs/kettle"):
+        exporting.write(parts, artifacts.get(parts.engine, made.adapter), to, kind="lora")
+    assert not to.exists()
 
 
 def test_nothing_lets_a_tainted_variant_pass(project: Project, made: Learned) -> None:

@@ -45,14 +45,14 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 def worker_of(folder: Path) -> int:
     """The process that does the work, once it has written something."""
     end = time.monotonic() + 60
-    while time.monotonic() < end:
-        with gw.open(folder) as project:
+    with gw.open(folder) as project:
+        while time.monotonic() < end:
             runs = [run for run in _runs(project) if run["state"] == "running"]
             with project.parts.engine.connect() as connection:
                 written = connection.execute(select(func.count()).select_from(vectors)).scalar_one()
-        if runs and runs[0]["process"] and written:
-            return int(runs[0]["process"])
-        time.sleep(0.05)
+            if runs and runs[0]["process"] and written:
+                return int(runs[0]["process"])
+            time.sleep(0.05)
     raise AssertionError("the ingestion never began")
 
 

@@ -15,7 +15,7 @@ from awaiting import eventually
 from gatewheel.kernel import runs
 from gatewheel.kernel.errors import ConfigError, GatewheelError, UserError
 from gatewheel.kernel.store import learning
-from gatewheel.loop import adding, artifacts, exporting, tuning, variants
+from gatewheel.loop import adding, artifacts, ending, exporting, tuning, variants
 from gatewheel.loop.ask import ask
 from gatewheel.loop.releasing import as_variant
 from gatewheel.loop.tuning import Wanted
@@ -44,7 +44,13 @@ def test_what_was_tuned_is_served_measured_gated_and_released(tuned: tuple[Path,
     assert (made["examples"], made["without"], made["app"]) == (12, 0, "main")
     first, best, _ = made["tuned"]["validation"]
     assert best < first / 2
-    variant = called(home, "variants", "add", made["run"])["id"]
+    added = called(home, "variants", "add", made["run"])
+    variant, cost = added["id"], added["file"]["perplexity"]
+    assert (added["file"]["kind"], cost["of"]) == ("Q8_0", f"validation examples of dataset {made['dataset'][:12]}")
+    assert cost["tokens"] > 40
+    assert abs(cost["difference"]) < 0.1
+    [listed] = called(home, "models", "adapters")["adapters"]
+    assert listed["files"] == [added["file"]]
     decided = called(home, "gate", variant)
     assert decided["outcome"] == "promote", decided["reasons"]
     report = called(home, "evals", "run", "letters", "--variant", variant)["reports"][0]
@@ -66,7 +72,8 @@ def test_an_adapter_beside_its_base_answers_too_and_comes_back_as_the_same(
     variant = called(home, "variants", "add", made["adapter"][:12], "--kind", "lora")["id"]
     report = called(home, "evals", "run", "letters", "--variant", variant, "--limit", "4")["reports"][0]
     assert report["metrics"][0]["value"] == 1.0
-    called(home, "models", "export", made["run"], "--kind", "lora", "--to", str(tmp_path / "peft"))
+    alone = called(home, "models", "export", made["run"], "--kind", "lora", "--to", str(tmp_path / "peft"))
+    assert alone["perplexity"] == {"difference": 0.0, "margin": 0.0, "tokens": 0, "of": "the same weights"}
     again = called(home, "models", "import", str(tmp_path / "peft"))
     assert again["id"] == made["adapter"]
     assert again["run"] == made["run"]
@@ -74,7 +81,7 @@ def test_an_adapter_beside_its_base_answers_too_and_comes_back_as_the_same(
 
 def test_killed_it_goes_on_and_makes_the_same_adapter(home: Path, tuned: tuple[Path, dict[str, Any]]) -> None:
     watcher = start(home, "finetune", "lora", "--data", "letters-train")
-    eventually(lambda: _step(home) >= 5, seconds=120)
+    _reached(home, 5)
     os.kill(the_run(home).process or 0, signal.SIGKILL)
     watcher.communicate(timeout=60)
     run = the_run(home)
@@ -85,16 +92,20 @@ def test_killed_it_goes_on_and_makes_the_same_adapter(home: Path, tuned: tuple[P
 
 def test_stopped_and_kept_it_gives_the_best_so_far(home: Path) -> None:
     watcher = start(home, "finetune", "lora", "--data", "letters-train", "--set", "steps=400")
-    eventually(lambda: _step(home) >= 2, seconds=120)
-    with gw.open(home) as project:
-        tuning.stop_and_keep(project.parts, the_run(home).id)
+    _reached(home, 2)
+    kept = called(home, "runs", "keep", the_run(home).id)
+    assert (kept["kind"], kept["state"]) == ("finetune", "running")
     watcher.communicate(timeout=120)
     run = the_run(home)
     assert (run.state, run.result["tuned"]["stopped"]) == ("done", "asked")
     with gw.open(home) as project:
         assert artifacts.get(project.parts.engine, run.result["adapter"]).run == run.id
-        with pytest.raises(UserError, match="done"):
-            tuning.stop_and_keep(project.parts, run.id)
+        with pytest.raises(UserError, match="a tuning that is done") as refused:
+            ending.stop_and_keep(project.parts, run.id)
+        assert run.result["adapter"][:12] in refused.value.cure
+        other = runs.create(project.parts.engine, "ingest", settings={}, config={})
+        with pytest.raises(UserError, match=f"run {other} is no tuning but of the kind ingest"):
+            ending.stop_and_keep(project.parts, other)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +150,7 @@ def test_other_weights_than_those_that_were_tuned_are_refused(tuned: tuple[Path,
             exporting.base_of(project.parts, other)
 
 
-def _step(home: Path) -> int:
-    with gw.open(home) as project:
-        found = runs.recent(project.parts.engine)
-    return int(found[0].progress.get("done", 0)) if found else 0
+def _reached(home: Path, step: int) -> None:
+    with gw.open(home) as project:  # once: each look would cost 20 ms of what it waits for
+        engine = project.parts.engine
+        eventually(lambda: any(run.progress.get("done", 0) >= step for run in runs.recent(engine)[:1]), seconds=120)

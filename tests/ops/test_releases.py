@@ -151,6 +151,22 @@ def test_rolling_back_goes_the_way_back_step_by_step(engine: Engine) -> None:
     assert releases.verify(engine).faults == ()
 
 
+def test_rolling_back_further_at_once_takes_off_all_that_came_after(engine: Engine) -> None:
+    for variant in (A, B, C):
+        release(engine, variant)
+    with pytest.raises(UserError, match="no release to go back from to dddddddddddd"):
+        releases.rollback(engine, "main", to="d" * 64)
+    with pytest.raises(UserError, match="no release to go back from to cccccccccccc"):
+        releases.rollback(engine, "main", to=C)
+    back = releases.rollback(engine, "main", to=A)
+    assert (back.variant, back.reason["from"]) == (A, C)
+    assert releases.stack_of(releases.history(engine), "main") == [A]
+    release(engine, C)
+    assert releases.rollback(engine, "main", to="").variant == ""
+    assert releases.stack_of(releases.history(engine), "main") == []
+    assert releases.verify(engine).faults == ()
+
+
 def test_applications_have_releases_of_their_own(engine: Engine) -> None:
     releases.promote(engine, "main", A, gates={}, override="first")
     releases.propose(engine, "other", B, text="please")

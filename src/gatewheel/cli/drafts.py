@@ -100,14 +100,15 @@ def accept(
     Each is kept at once. Without a terminal name them by --id and --refuse, or list them with --json.
     """
     from gatewheel.data import drafts
+    from gatewheel.loop import accepting
 
     with render.project(context) as project:
         root = project.config.root
         named = drafts.find(root, suite, ids)
-        _refuse(project, suite, drafts.find(root, suite, refuse))
+        accepting.refuse(project.parts, suite, drafts.find(root, suite, refuse))
         waiting = drafts.waiting(root, suite)
         taken = [case for case in waiting if every or case in named]
-        cases = _take(project, suite, taken)
+        cases = accepting.take(project.parts, suite, taken)
         accepted, refused = len(taken), len(refuse)
         if not (every or ids or refuse or as_json):
             accepted, refused, cases = _one_by_one(project, suite, waiting)
@@ -126,6 +127,9 @@ COMMANDS = (generate, accept)
 def _one_by_one(project: Project, suite: str, waiting: Sequence[Case]) -> tuple[int, int, int | None]:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UserError("drafts are read at a terminal", cure="use one, or name them: --id …, --refuse …, --all")
+    from gatewheel.loop import accepting
+    from gatewheel.loop.accepting import Reworded
+
     accepted, refused, cases = 0, 0, None
     for at, draft in enumerate(waiting):
         _show(_row(draft))
@@ -133,12 +137,13 @@ def _one_by_one(project: Project, suite: str, waiting: Sequence[Case]) -> tuple[
         if key == "q":
             break
         if key == "r":
-            _refuse(project, suite, [draft])
+            accepting.refuse(project.parts, suite, [draft])
             refused += 1
         elif key in ("a", "e"):
             question, reference = _reworded(draft) if key == "e" else ("", "")
+            words = Reworded(question=question, reference=reference)
             try:
-                cases = _take(project, suite, [draft], question=question, reference=reference)
+                cases = accepting.take(project.parts, suite, [draft], words=words)
                 accepted += 1
             except UserError as error:  # such as one that is near to the other side of the split
                 render.tell(f"{error}. The draft waits on.", err=True)
@@ -157,31 +162,6 @@ def _key(prompt: str) -> str:
         click.echo(key if key.isprintable() else "", err=True)
         if key in ("a", "e", "r", "s", "q"):
             return key
-
-
-def _take(
-    project: Project, suite: str, taken: Sequence[Case], *, question: str = "", reference: str = ""
-) -> int | None:
-    """Into the suite first: what is stopped in between is a draft that still waits, and is known when taken again."""
-    from gatewheel.data import collecting, drafts
-    from gatewheel.data.collecting import Incoming
-
-    if not taken:
-        return None
-    root, engine = project.config.root, project.parts.engine
-    cases = [drafts.as_case(draft, question=question, reference=reference) for draft in taken]
-    found = [one for draft, case in zip(taken, cases, strict=True) for one in drafts.origins_of(draft, case)]
-    incoming = Incoming(name=suite, cases=cases, origins=found)
-    done = collecting.bring(root, engine, incoming, encoder=project.parts.encoder)
-    drafts.mark_as(root, suite, [draft.id for draft in taken], "accepted")
-    return done.cases
-
-
-def _refuse(project: Project, suite: str, refused: Sequence[Case]) -> None:
-    from gatewheel.data import drafts
-
-    if refused:
-        drafts.mark_as(project.config.root, suite, [draft.id for draft in refused], "refused")
 
 
 def _row(draft: Case) -> DraftRow:

@@ -11,12 +11,16 @@ from gatewheel.cli import render
 from gatewheel.kernel.errors import UserError
 
 if TYPE_CHECKING:
+    from gatewheel.finetune.preflight import Preflight
     from gatewheel.loop.tuning import Lesson, Made
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Foreseen:
-    """`gatewheel finetune --dry-run`: of what it would learn, and in `preflight` what that takes on this machine."""
+    """`gatewheel finetune --dry-run`: of what it would learn, and in `preflight` what that takes on this machine.
+
+    Where a look at this machine says nothing of it, `preflight` is empty and `untold` says why.
+    """
 
     dataset: str
     base: str
@@ -24,6 +28,7 @@ class Foreseen:
     without: int
     settings: dict[str, Any]
     preflight: dict[str, Any]
+    untold: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +51,7 @@ class FineTuned:
 @click.command()
 @click.argument("table", default="lora")
 @click.option("--data", required=True, metavar="NAME", help="A suite for training, or a dataset version.")
+@click.option("--validation", default="", metavar="NAME", help="Other data to look at; default: a share of --data.")
 @click.option("--app", default="main", show_default=True, help="Which [app.*] learns: its prompts, its model.")
 @click.option("--base", default="", metavar="NAME", help="Another [model.*] than the application's.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="A setting for this once; several times.")
@@ -57,6 +63,7 @@ def command(
     /,
     table: str,
     data: str,
+    validation: str,
     app: str,
     base: str,
     changes: tuple[str, ...],
@@ -68,14 +75,16 @@ def command(
     Ctrl-C keeps the last checkpoint; `gatewheel runs resume` goes on from there.
     """
     from gatewheel.cli import progress
-    from gatewheel.loop import running, tuning
+    from gatewheel.loop import fitting, running, tuning
 
-    wanted = tuning.Wanted(data=data, table=table, app=app, base=base, changes=changes_of(changes))
+    wanted = tuning.Wanted(
+        data=data, table=table, app=app, base=base, changes=changes_of(changes), validation=validation
+    )
     with render.project(context) as project:
         tuning.refuse_unknown(project.parts, wanted)
         if dry_run:
             lesson, seen = tuning.foresee(project.parts, wanted)
-            _foreseen(lesson, seen, as_json=as_json)
+            _foreseen(lesson, seen, fitting.untold(project.config.scale), as_json=as_json)
             return
         with progress.bar(quiet=as_json) as show:
             made = tuning.of_result(running.finetune(project, wanted, on_progress=show))
@@ -108,7 +117,7 @@ def _plain(made: Made) -> dict[str, Any]:
     return asdict(made)
 
 
-def _foreseen(lesson: Lesson, seen: Any, *, as_json: bool) -> None:
+def _foreseen(lesson: Lesson, seen: Preflight | None, untold: str, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     told = Foreseen(
@@ -117,7 +126,8 @@ def _foreseen(lesson: Lesson, seen: Any, *, as_json: bool) -> None:
         examples=len(lesson.examples),
         without=lesson.without,
         settings=lesson.settings.model_dump(mode="json"),
-        preflight=asdict(seen),
+        preflight=asdict(seen) if seen else {},
+        untold=untold,
     )
     if as_json:
         render.emit(told)
@@ -125,7 +135,7 @@ def _foreseen(lesson: Lesson, seen: Any, *, as_json: bool) -> None:
     for key, value in told.settings.items():
         render.tell(f"{key:18} {value}")
     render.tell(f"\n{told.examples} examples of dataset {told.dataset[:12]} for {told.base}")
-    render.tell(seen.told)
+    render.tell(seen.told if seen else f"what it takes is not told: {untold}")
 
 
 def _tell(made: Made, run: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewheel.cli import render
+from gatewheel.cli.exporting import ServedFile, served_file, tell_file
 from gatewheel.cli.finetune import changes_of
 from gatewheel.cli.gate import CODES
 from gatewheel.cli.traces import AGO
@@ -21,6 +22,7 @@ class ImproveShow:
     """`gatewheel improve`: `outcome` is what the gate said of `variant`, `proposed` the row of the proposal or null.
 
     `harvested` counts new cases, `examples` those that were learned, `seconds` the time since it was begun or resumed.
+    `file` is the one that the variant is served from; null for a turn that an earlier version began.
     """
 
     app: str
@@ -36,6 +38,7 @@ class ImproveShow:
     reports: list[str]
     proposed: int | None
     seconds: float
+    file: ServedFile | None
 
 
 @click.command()
@@ -59,7 +62,7 @@ def command(context: click.Context, /, changes: tuple[str, ...], as_json: bool, 
     goes on with the step that it was at.
     """
     from gatewheel.cli import progress
-    from gatewheel.loop import improving, running
+    from gatewheel.loop import artifacts, improving, running
 
     table = "lora" if said["table"] == "finetune" else said["table"]
     wanted = improving.Wanted(
@@ -75,10 +78,11 @@ def command(context: click.Context, /, changes: tuple[str, ...], as_json: bool, 
     )
     with render.project(context) as project, progress.bar(quiet=as_json) as show:
         made = improving.of_result(running.improve(project, wanted, on_progress=show))
+        file = served_file(artifacts.get(project.parts.engine, made.file)) if made.file else None
     if as_json:
-        render.emit(_shape(made))
+        render.emit(_shape(made, file))
     else:
-        _tell(made)
+        _tell(made, file)
     return CODES[made.outcome]
 
 
@@ -94,14 +98,17 @@ def seconds_of(text: str) -> float:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def _shape(made: Improved) -> ImproveShow:
+def _shape(made: Improved, file: ServedFile | None) -> ImproveShow:
     from dataclasses import asdict
 
-    return ImproveShow(**{**asdict(made), "reasons": list(made.reasons), "reports": list(made.reports)})
+    lists = {"reasons": list(made.reasons), "reports": list(made.reports)}
+    return ImproveShow(**{**asdict(made), **lists, "file": file})
 
 
-def _tell(made: Improved) -> None:
+def _tell(made: Improved, file: ServedFile | None) -> None:
     render.tell(f"{made.harvested} cases harvested, {made.examples} learned: adapter {made.adapter[:12]}")
+    if file:
+        tell_file(file)
     render.tell(f"[gate.{made.gate}] on variant {made.variant[:12]}: {made.outcome}", bold=True)
     for reason in made.reasons:
         render.tell(f"  {reason}")

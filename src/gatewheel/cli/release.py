@@ -99,16 +99,20 @@ def promote(context: click.Context, /, variant: str, app: str, override: str, as
 
 @command.command()
 @app_option
+@click.option("--to", default="", metavar="VARIANT", help="Further back at once: an earlier release, or: file.")
 @click.option("--reason", default="", help="Why.")
 @render.json_option
 @click.pass_context
-def rollback(context: click.Context, /, app: str, reason: str, as_json: bool) -> None:
-    """Release what was released before; from the first release back to what the file says."""
-    from gatewheel.ops import releases
+def rollback(context: click.Context, /, app: str, to: str, reason: str, as_json: bool) -> None:
+    """Release what was released before; from the first release back to what the file says.
+
+    What learned of what was forgotten since is refused, and the nearest release that did not is named.
+    """
+    from gatewheel.loop import rolling_back
 
     with render.project(context) as project:
         project.config.table("app", app)
-        row = releases.rollback(project.parts.engine, app, text=reason, author=author())
+        row = rolling_back.rollback(project.parts, app, to=to, text=reason, author=author())
     _emit(row, as_json, f"back to {row.variant[:12] or 'what the file says'} for [app.{app}]")
 
 

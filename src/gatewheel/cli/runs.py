@@ -1,4 +1,4 @@
-"""`gatewheel runs list|show|watch|cancel|resume`"""
+"""`gatewheel runs list|show|watch|cancel|keep|resume`"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gatewheel.kernel.errors import UserError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunShow:
-    """`gatewheel runs show`, `watch`, `cancel` and `resume`; times are POSIX."""
+    """`gatewheel runs show`, `watch`, `cancel`, `keep` and `resume`; times are POSIX."""
 
     id: str
     kind: str
@@ -41,7 +41,7 @@ class RunList:
 
 @click.group()
 def command() -> None:
-    """List, watch, cancel and resume long work."""
+    """List, watch, cancel and resume long work; end a tuning early."""
 
 
 @command.command("list")
@@ -60,7 +60,7 @@ def list_(context: click.Context, /, limit: int, as_json: bool) -> None:
     for run in found:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))
         took = f"{(run.ended or time.time()) - run.started:8.1f} s" if run.started else " " * 10
-        click.echo(f"{run.id}  {run.kind:9} {run.state:11} {when} {took}  {run.error}")
+        click.echo(f"{run.id}  {run.kind:9} {run.state:11} {when} {took}  {run.why}")
 
 
 @command.command()
@@ -110,6 +110,24 @@ def cancel(context: click.Context, /, run: str, as_json: bool) -> None:
         durable.stop(project.parts.engine, found.id)
         found = runs.get(project.parts.engine, found.id)
     _show(RunShow(**asdict(found)), as_json)
+
+
+@command.command()
+@click.argument("run")
+@render.json_option
+@click.pass_context
+def keep(context: click.Context, /, run: str, as_json: bool) -> None:
+    """End a tuning after the step that it is at, and keep the best adapter so far; a whole turn goes on with it."""
+    from gatewheel.kernel import runs
+    from gatewheel.loop import ending
+
+    with render.project(context) as project:
+        found = runs.get(project.parts.engine, run)
+        ending.stop_and_keep(project.parts, found.id)
+    if as_json:
+        render.emit(RunShow(**asdict(found)))
+        return
+    click.echo(f"{found.id} ends after this step; see gatewheel runs watch {found.id}")
 
 
 @command.command()

@@ -78,6 +78,7 @@ SHAPES = {
     "release-verify": "release:ReleaseVerified",
     "retrieval-explain": "retrieval:Explain",
     "runs-cancel": "runs:RunShow",
+    "runs-keep": "runs:RunShow",
     "runs-list": "runs:RunList",
     "runs-resume": "runs:RunShow",
     "runs-show": "runs:RunShow",

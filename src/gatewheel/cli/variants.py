@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from gatewheel.cli import render
+from gatewheel.cli.exporting import ServedFile, served_file, tell_file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,11 +61,12 @@ class VariantDiff:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VariantAdded:
-    """`gatewheel variants add`"""
+    """`gatewheel variants add`: `file` is the one that its model is served from, or that lies beside its weights."""
 
     id: str
     app: str
     recipe: dict[str, Any]
+    file: ServedFile
 
 
 @click.group()
@@ -86,10 +88,12 @@ def add(context: click.Context, /, tuned: str, app: str, kind: str, as_json: boo
 
     with render.project(context) as project:
         made = adding.add(project.parts, tuned, app=app, kind=kind)
+        file = served_file(adding.file_of(project.parts, made))
     if as_json:
-        render.emit(VariantAdded(id=made.id, app=app, recipe=dict(made.recipe)))
+        render.emit(VariantAdded(id=made.id, app=app, recipe=dict(made.recipe), file=file))
         return
     click.echo(f"variant {made.id[:12]} of [app.{app}]")
+    tell_file(file)
     click.echo(
         f"Next: gatewheel evals run SUITE --app {app} --variant {made.id[:12]}, or gatewheel gate {made.id[:12]}"
     )

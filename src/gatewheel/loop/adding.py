@@ -42,6 +42,12 @@ def add(parts: Parts, named: str, *, app: str = "main", kind: str = USUAL) -> Va
     return made.keep_variant(app)
 
 
+def file_of(parts: Parts, variant: Variant) -> Artifact:
+    """The file of a variant that `add` kept: its merged weights, or the adapter beside them."""
+    model = variant.recipe["model"]
+    return artifacts.get(parts.engine, str(model.get("adapter_sha256") or model["weights_sha256"]))
+
+
 def tuned(parts: Parts, adapter: Artifact, *, app: str, kind: str) -> Config:
     """The project with an adapter in the model of an application, as it would be served."""
     settings: Any = parts.config.table("app", app).settings
@@ -83,7 +89,12 @@ def adopt(parts: Parts, folder: Path, *, app: str = "main") -> Artifact:
     base = place_of(parts.objects, str(settings.weights))
     read = adapters.read(folder)
     adapters.refuse_misfit(read, open_dense(base).shape)
-    meta = {"base": {"weights": words(table)["weights"], "sha256": identity(str(base))}, "app": app, "method": "given"}
+    meta = {
+        "base": {"weights": words(table)["weights"], "sha256": identity(str(base))},
+        "app": app,
+        "method": "given",
+        "trained_on": read.base,  # by its own words; whether it was these weights can be told by their shapes alone
+    }
     with tempfile.TemporaryDirectory() as made:
         file = adapters.write(read, Path(made))
         return artifacts.keep(parts.engine, parts.objects, file, kind="adapter", run="", meta=meta)

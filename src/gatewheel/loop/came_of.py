@@ -63,7 +63,9 @@ def of_case(here: At, key: str) -> list[Fan]:
 
 def of_dataset(here: At, id_: str) -> list[Fan]:
     """The runs that learned of it, and what was made of it without one."""
-    learned = select(artifacts).where(artifacts.c.meta["dataset"].as_string() == id_)
+    meta = artifacts.c.meta
+    named = (meta["dataset"].as_string() == id_) | (meta["validation"].as_string() == id_)
+    learned = select(artifacts).where(named)
     by = select(runs).where(runs.c.id.in_(learned.with_only_columns(artifacts.c.run))).order_by(runs.c.created.desc())
     alone = learned.where(artifacts.c.run.not_in(select(runs.c.id))).order_by(artifacts.c.created.desc())
     return [*fan(here, "run", by, kin.run), *fan(here, "artifact", alone, lambda row: kin.artifact(here, row))]

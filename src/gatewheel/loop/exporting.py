@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatewheel.kernel.config import OBJECT
 from gatewheel.kernel.errors import ProjectError, UserError
 from gatewheel.kernel.store.objects import Objects
-from gatewheel.loop import artifacts
+from gatewheel.loop import artifacts, rounding, tainting
 from gatewheel.loop.artifacts import Artifact, Kind
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.recipes import identity
+from gatewheel.loop.rounding import Rounding
 from gatewheel.models import weights
 
 if TYPE_CHECKING:
@@ -28,11 +30,11 @@ def gguf_of(
 ) -> Artifact:
     """The GGUF file of an adapter, made when there is none yet: `kind` of the merged weights, or "lora" for it alone.
 
-    Raises UserError for a kind that is none, ProjectError when the base is another by now, ModelError, MissingPart.
+    Its `meta` says what the kind costs in perplexity. Raises UserError for a kind that is none, ProjectError when the
+    base is another by now, ModelError, MissingPart.
     """
     from gatewheel.models import exporting
     from gatewheel.models.adapters import read
-    from gatewheel.models.dense import open_dense
     from gatewheel.models.lora_gguf import write_lora_gguf
 
     made: Kind = "lora-gguf" if kind == ADAPTER_ALONE else "gguf"
@@ -45,27 +47,43 @@ def gguf_of(
     parts.objects.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parts.objects.folder, prefix=".export-") as folder:
         file = Path(folder) / "model.gguf"
+        tuned = merged(base, source)
         if kind == ADAPTER_ALONE:
-            write_lora_gguf(read(source), open_dense(base).shape, file)
+            write_lora_gguf(read(source), tuned.shape, file)
         else:
-            exporting.export(merged(base, source), file, kind=kind)
-        meta = {"adapter": adapter.id, "quantisation": kind, "base": dict(adapter.meta["base"])}
+            exporting.export(tuned, file, kind=kind)
+            (say or parts.say)(f"measuring what {kind} costs in perplexity")
+        cost = rounding.plain(rounding.measure(parts, adapter, tuned, file, kind=kind))
+        meta = {"adapter": adapter.id, "quantisation": kind, "base": dict(adapter.meta["base"]), "perplexity": cost}
         return artifacts.keep(parts.engine, parts.objects, file, kind=made, run=run or adapter.run, meta=meta)
 
 
-def write(parts: Parts, adapter: Artifact, to: Path, *, kind: str) -> int:
-    """The merged weights, or the adapter alone as a PEFT folder, at a place of the user's; the bytes that it took.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exported:
+    """What was written for a user, `bytes` long, and what it cost in perplexity."""
 
-    Raises UserError when something is there already, and what `gguf_of` raises.
+    bytes: int
+    rounding: Rounding
+
+
+def write(parts: Parts, adapter: Artifact, to: Path, *, kind: str) -> Exported:
+    """Write the merged weights, or the adapter alone as a PEFT folder, to a place of the user's.
+
+    Raises UserError for a tainted adapter and when something is there already, and what `gguf_of` raises.
     """
     from gatewheel.models import adapters, exporting
 
+    tainting.refuse_artifact(parts.engine, adapter.id)
     if to.exists():
         raise UserError(f"{to} is there already", cure="name another place, or remove it")
     source = artifacts.path(parts.objects, adapter)
+    tuned = merged(base_of(parts, adapter), source)
     if kind == ADAPTER_ALONE:
-        return adapters.write(adapters.read(source), to).stat().st_size
-    return exporting.export(merged(base_of(parts, adapter), source), to, kind=kind).bytes
+        size = adapters.write(adapters.read(source), to).stat().st_size
+    else:
+        size = exporting.export(tuned, to, kind=kind).bytes
+        parts.say(f"measuring what {kind} costs in perplexity")
+    return Exported(bytes=size, rounding=rounding.measure(parts, adapter, tuned, to, kind=kind))
 
 
 def merged(base: Path, adapter: Path) -> Dense:

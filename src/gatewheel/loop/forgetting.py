@@ -79,7 +79,7 @@ def _answers(parts: Parts, found: Remains) -> None:
 
 
 def _notes(parts: Parts, found: Remains) -> None:
-    """Checkpoints and samples of the runs that learned of it; their logs stay."""
+    """Checkpoints and samples of the runs that learned of it, and what adapters hold of these; their logs stay."""
     with parts.engine.connect() as connection:
         made = select(learning.artifacts.c.run).where(learning.artifacts.c.id.in_(found.artifacts)).distinct()
         ids = [id_ for id_ in connection.scalars(made) if id_]
@@ -92,6 +92,11 @@ def _notes(parts: Parts, found: Remains) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             elif path.name != "log.txt":
                 path.unlink(missing_ok=True)
+    table = learning.artifacts
+    with parts.engine.begin() as connection:
+        told = connection.execute(select(table.c.id, table.c.meta).where(table.c.id.in_(found.artifacts))).all()
+        for id_, meta in told:
+            connection.execute(update(table).where(table.c.id == id_).values(meta=_silent(meta)))
 
 
 def _objects(parts: Parts, found: Remains) -> None:

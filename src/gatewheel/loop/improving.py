@@ -1,6 +1,6 @@
 """One turn of the wheel: what people said becomes cases, cases an adapter, the adapter a variant before its gate.
 
-As a Run of six steps, each done once: killed or stopped it goes on with the step that it was at.
+As a Run of five steps, each done once: killed or stopped it goes on with the step that it was at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from gatewheel.data import suites
 from gatewheel.kernel.errors import ConfigError, UserError
 from gatewheel.kernel.nouns import Variant
-from gatewheel.loop import adding, artifacts, gating, harvesting, releasing, tuning, variants
+from gatewheel.loop import adding, artifacts, begun, fitting, gating, harvesting, releasing, tuning, variants
 from gatewheel.loop.artifacts import Artifact
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.exporting import USUAL
@@ -52,7 +52,8 @@ class Wanted:
 class Improved:
     """What a turn came to. `proposed` is the row in the history of releases, None where the gate did not let it pass.
 
-    `harvested` counts new cases, `examples` those that were learned; `gain` tells each rule of the gate in words.
+    `harvested` counts new cases, `examples` those that were learned; `reasons` tell each rule of the gate in words.
+    `file` is the artifact that the variant is served from.
     """
 
     app: str
@@ -68,6 +69,7 @@ class Improved:
     reports: tuple[str, ...]
     proposed: int | None
     seconds: float
+    file: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,12 +124,14 @@ def improve(parts: Parts, wanted: Wanted, *, run: str, on_progress: OnProgress =
         reports=tuple(said["reports"]),
         proposed=row["row"],
         seconds=round(time.monotonic() - began, 1),
+        file=kept.get("file", ""),
     )
 
 
 def settled(parts: Parts, wanted: Wanted) -> Wanted:
     """What is wanted with every name filled in. Raises ConfigError without a gate, or for names that there are not."""
     parts.config.table("app", wanted.app)
+    fitting.untold(parts.config.scale)
     tuning.settings_of(parts, tuning.Wanted(data="", table=wanted.table, changes=wanted.changes))
     tuning.base_table(parts, tuning.Wanted(data="", app=wanted.app))
     gates = releasing.gates_of(parts.config, wanted.app)
@@ -157,17 +161,17 @@ def _harvest(parts: Parts, wanted: Wanted) -> dict[str, Any]:
 
 def _tune(parts: Parts, wanted: Wanted, run: str, tell: OnProgress) -> dict[str, Any]:
     asked = tuning.Wanted(data=wanted.data, table=wanted.table, app=wanted.app, changes=wanted.changes)
-    lesson, seen = tuning.foresee(parts, asked)
-    if known := _learned(parts, wanted, lesson):
-        parts.say(f"adapter {known.id[:12]} learned just that before")
-        return {"adapter": known.id, "dataset": lesson.dataset.id, "examples": len(lesson.examples)}
-    steps = _within(seen.steps, seen.seconds, wanted.budget * SHARE)
-    changes = {**wanted.changes, "steps": steps} if steps < seen.steps else dict(wanted.changes)
-    if not seen.fits:
-        raise UserError(f"it does not fit this machine: {seen.told}", cure="change what is named there with --set")
-    asked = replace(asked, data=lesson.dataset.id, changes=changes)
+    if not begun.has(parts, run):  # how many steps there is time for is found once
+        lesson, seen = tuning.foresee(parts, asked)
+        if known := _learned(parts, wanted, lesson):
+            parts.say(f"adapter {known.id[:12]} learned just that before")
+            return {"adapter": known.id, "dataset": lesson.dataset.id, "examples": known.meta["tuned"]["examples"]}
+        fitting.refuse(seen)
+        asked = replace(asked, data=lesson.dataset.id)
+        if seen and (steps := _within(seen.steps, seen.seconds, wanted.budget * SHARE)) < seen.steps:
+            asked = replace(asked, changes={**wanted.changes, "steps": steps})
     made = tuning.tune(parts, asked, run=run, on_progress=tell, foreseen=True)
-    return {"adapter": made.adapter, "dataset": made.dataset, "examples": made.examples}
+    return {"adapter": made.adapter, "dataset": made.dataset, "examples": made.tuned["examples"]}
 
 
 def _within(steps: int, seconds: float, budget: float) -> int:
@@ -184,7 +188,7 @@ def _learned(parts: Parts, wanted: Wanted, lesson: tuning.Lesson) -> Artifact | 
     settings = lesson.settings.model_dump(mode="json")
     for one in artifacts.of(parts.engine, kind="adapter"):
         meta = one.meta
-        same = meta.get("dataset") == lesson.dataset.id and meta.get("app") == wanted.app
+        same = meta.get("dataset") == lesson.dataset.id and meta.get("app") == wanted.app and "validation" not in meta
         if same and meta.get("settings") == settings and meta["base"]["weights"] == lesson.said:
             return one
     return None
@@ -192,7 +196,7 @@ def _learned(parts: Parts, wanted: Wanted, lesson: tuning.Lesson) -> Artifact | 
 
 def _export(parts: Parts, wanted: Wanted, adapter: str) -> dict[str, Any]:
     made: Variant = adding.add(parts, adapter, app=wanted.app, kind=wanted.kind)
-    return {"variant": made.id}
+    return {"variant": made.id, "file": adding.file_of(parts, made).id}
 
 
 def _gate(parts: Parts, wanted: Wanted, variant: str, run: str, tell: OnProgress) -> dict[str, Any]:

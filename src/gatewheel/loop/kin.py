@@ -23,7 +23,7 @@ from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.store.learning import dataset_cases
 from gatewheel.kernel.store.objects import Objects
 from gatewheel.kernel.store.schema import variants
-from gatewheel.loop import tainting
+from gatewheel.loop import rounding, tainting
 from gatewheel.loop.compose import Parts
 
 Kind = Literal[
@@ -187,7 +187,10 @@ def release(row: Any) -> Node:
 def artifact(here: At, row: Any) -> Node:
     """What a run made, by its row."""
     of = [row.kind, str(row.meta.get("quantisation") or row.meta.get("method") or "")]
-    label = " ".join(filter(None, of)) + f", {row.bytes / 1e6:.1f} MB"
+    cost = rounding.read(row.meta)
+    label = ", ".join(
+        [" ".join(filter(None, of)), f"{row.bytes / 1e6:.1f} MB", *([rounding.told(cost)] if cost else [])]
+    )
     return Node(kind="artifact", id=row.id, label=label, created=row.created, tainted=here.taints.of_artifact(row.id))
 
 

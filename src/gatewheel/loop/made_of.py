@@ -58,7 +58,7 @@ def of_artifact(here: At, id_: str) -> list[Fan]:
     base = _artifacts(here, [str(row.meta.get("base", {}).get("sha256", ""))])
     if row.run and (found := _runs(here, [row.run])):
         return [*found, *base]
-    return [*_datasets(here, [str(row.meta.get("dataset", ""))]), *base]
+    return [*_datasets(here, sorted(_learned(row.meta))), *base]
 
 
 def of_run(here: At, id_: str) -> list[Fan]:
@@ -66,10 +66,15 @@ def of_run(here: At, id_: str) -> list[Fan]:
     with here.engine.connect() as connection:
         made = connection.scalars(select(artifacts.c.meta).where(artifacts.c.run == id_)).all()
         result = connection.scalar(select(runs.c.result).where(runs.c.id == id_))
-    named = {str(meta["dataset"]) for meta in made if meta.get("dataset")}
+    named = {dataset for meta in made for dataset in _learned(meta)}
     if isinstance(result, Mapping) and result.get("dataset"):
         named.add(str(result["dataset"]))
     return _datasets(here, sorted(named))
+
+
+def _learned(meta: Mapping[str, Any]) -> set[str]:
+    """The versions that an adapter learned from, or was validated on."""
+    return {str(meta[key]) for key in ("dataset", "validation") if meta.get(key)}
 
 
 def of_dataset(here: At, id_: str) -> list[Fan]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gatewheel.kernel.config import Config, load
 from gatewheel.kernel.errors import ConfigError
+from gatewheel.loop import rolling_back
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.releasing import as_filed, gates_of, refused
 from gatewheel.loop.serving import as_served
@@ -39,7 +40,8 @@ class Candidate:
 class ReleaseStatus:
     """An application. `released` is empty while the variant of the `file` answers; `since` is the row that did it.
 
-    `back` is what a roll back would release, "" the file's; None where there is nothing to go back from.
+    `back` is what a roll back would release, "" the file's, without what is tainted where there is something that is
+    not; None where there is nothing to go back from.
     """
 
     app: str
@@ -60,7 +62,8 @@ def statuses(parts: Parts) -> list[ReleaseStatus]:
         config = load(parts.config.path)  # whose gates `promote` goes by
     except ConfigError:
         config = parts.config  # the way back is seen even so
-    return [_of(config, name, files, rows) for name in sorted(files)]
+    found = [_of(config, name, files, rows) for name in sorted(files)]
+    return [one if one.back is None else replace(one, back=rolling_back.nearest(parts, one.app)) for one in found]
 
 
 def refusals(parts: Parts, app: str, *, tick: Tick = lambda: None) -> dict[str, str]:

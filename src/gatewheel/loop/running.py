@@ -176,6 +176,18 @@ class Background:
         settings = {**asdict(wanted), "payer": payer, **({"job": dict(job)} if job is not None else {})}
         return self._taken(_queue(self._project, "finetune", settings))
 
+    def improve(self, wanted: improving.Wanted, *, payer: str = "") -> str:
+        """Queue a turn of the wheel, settled already, and return its run. `payer` is the key that it is booked on."""
+        return self._taken(_queue(self._project, "improve", {**asdict(wanted), "payer": payer}))
+
+    def add(self, adapter: str, *, app: str) -> str:
+        """Queue that an adapter becomes a variant of an application, and return the run."""
+        return self._taken(_queue(self._project, "add", {"adapter": adapter, "app": app}))
+
+    def generate(self, wanted: drafting.Wanted, *, payer: str = "") -> str:
+        """Queue the drafting of cases and return its run. `payer` is the key that it is booked on."""
+        return self._taken(_queue(self._project, "generate", {**asdict(wanted), "payer": payer}))
+
     def resume(self, id_: str) -> None:
         """Queue a run again that was cancelled, interrupted or failed. Raises UserError for any other."""
         run = runs.get(self._project.parts.engine, id_)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -63,17 +63,22 @@ def _write(path: Path, text: str) -> Path | None:
     return path
 
 
-def _sample(folder: Path) -> list[Path]:
-    # Gatewheel's own documentation: in the wheel beside the templates, in a source tree under docs/
+def documentation() -> Iterator[Path]:
+    """The pages of Gatewheel's own documentation that are prose."""
+    # in the wheel beside the templates, in a source tree under docs/
     source = Path(str(TEMPLATE / "docs"))
     if not source.is_dir():
         source = Path(__file__).parents[3] / "docs"
+    for path in sorted(source.glob("*.md")):
+        if path.stem not in ("tutorial", "reference"):
+            yield path  # one spells out the questions that a newcomer asks, the other is tables: poor things to ask
+
+
+def _sample(folder: Path) -> list[Path]:
     target = folder / "docs"
     written = []
-    for path in sorted(source.glob("*.md")):
-        if path.stem in ("tutorial", "reference"):
-            continue  # one spells out the questions that a newcomer asks, the other is tables: poor things to ask
-        copy = target / path.relative_to(source)
+    for path in documentation():
+        copy = target / path.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         if not copy.exists():
             shutil.copyfile(path, copy)

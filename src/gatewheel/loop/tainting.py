@@ -155,8 +155,9 @@ def _objects(value: Any) -> Iterator[str]:
 
 def _made_of(meta: Mapping[str, Any]) -> Iterator[tuple[Kind, str]]:
     """What the `meta` of an artifact says it was made of."""
-    if dataset := meta.get("dataset"):
-        yield "dataset", str(dataset)
+    for key in ("dataset", "validation"):
+        if dataset := meta.get(key):
+            yield "dataset", str(dataset)
     if adapter := meta.get("adapter"):
         yield "artifact", str(adapter)
     for of in _objects(meta.get("base")):

@@ -5,11 +5,8 @@ As a Run: killed at any moment it goes on from its last checkpoint, stopped it k
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +19,8 @@ from gatewheel.kernel import catalog, runs
 from gatewheel.kernel.config import Table, checked
 from gatewheel.kernel.errors import Cancelled, ConfigError, UserError, did_you_mean
 from gatewheel.kernel.example import Example
-from gatewheel.loop import artifacts, client_files
+from gatewheel.kernel.nouns import Case
+from gatewheel.loop import artifacts, begun, client_files, ending, fitting, validating
 from gatewheel.loop.adding import LOCAL
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.exporting import place_of
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from gatewheel.finetune.preflight import Preflight
 
 OnProgress = Callable[[Any], None]
-KEEP = "keep"  # a file of this name in a run's folder ends the tuning with the best adapter so far
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +43,7 @@ class Wanted:
 
     `app` is the application that words each case; with "" the model of `base` alone is told it as it stands.
     `table` is a [finetune.*], whose settings `changes` overrides. `base` is another [model.*] than the application's.
+    `validation` is data as `data` is, to look at between steps; with "" a share of the other is, as the settings say.
     """
 
     data: str
@@ -53,6 +51,7 @@ class Wanted:
     app: str = "main"
     base: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
+    validation: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,9 +86,14 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lesson:
-    """All that a tuning starts from. `said` names the base as the file does, `path` is where its weights lie."""
+    """All that a tuning starts from. `said` names the base as the file does, `path` is where its weights lie.
+
+    `validation` is the version that is only looked at, if there is one; `near` says where it comes near to the other.
+    """
 
     dataset: Dataset
+    validation: Dataset | None
+    near: str
     examples: tuple[Example, ...]
     without: int
     said: str
@@ -106,13 +110,21 @@ def tune(
     Raises UserError for data that there is not, that is tainted or held out, ConfigError for settings and for models
     that run elsewhere, MissingPart without torch, ModelError for weights of another family.
     """
-    lesson = lesson_of(parts, wanted, say=parts.say)
+    from gatewheel.finetune.method import Point
+
+    place, scale = runs.folder(parts.config.state, run), parts.config.scale
+    (place / ending.KEEP).unlink(missing_ok=True)  # of the attempt before
+    fitting.untold(scale)
+    lesson = lesson_of(parts, begun.again(parts, run, wanted), say=parts.say)
     method: Method = catalog.load("finetune", lesson.use).create(lesson.settings)
-    place = runs.folder(parts.config.state, run)
     notes = Notebook(parts.config.state, run, "points")
     if not foreseen and not (place / "tuning").exists():
-        _refuse_unfit(lesson, method)
-    with _asked_to_stop() as stopping:
+        fitting.refuse(fitting.seen(lesson, scale))
+    begun.keep(parts, run, lesson)
+    if lesson.near:
+        told = asdict(Point(phase="reading", told=lesson.near))
+        notes.keep("near 0", {**told, "at": time.time()})
+    with ending.asked() as stopping:
 
         def watch(point: Point) -> bool:
             if stopping.is_set():
@@ -120,20 +132,11 @@ def tune(
             if point.phase != "reading":
                 notes.keep(f"{point.phase} {point.step}", {**asdict(point), "at": time.time()})
             on_progress(_progress(wanted, point))
-            return (place / KEEP).exists()
+            return point.step > 0 and (place / ending.KEEP).exists()
 
-        done = method.train(lesson.path, lesson.examples, folder=place / "tuning", watch=watch)
-    base = {"weights": lesson.said, "sha256": identity(str(lesson.path))}
-    meta = {
-        "base": base,
-        "dataset": lesson.dataset.id,
-        "app": wanted.app,
-        "method": lesson.use,
-        "settings": lesson.settings.model_dump(mode="json"),
-        "tuned": _told(done),
-    }
+        done = method.train(lesson.path, lesson.examples, folder=place / "tuning", watch=watch, scale=scale)
     file = done.adapter / adapters.WEIGHTS
-    kept = artifacts.keep(parts.engine, parts.objects, file, kind="adapter", run=run, meta=meta)
+    kept = artifacts.keep(parts.engine, parts.objects, file, kind="adapter", run=run, meta=_meta(wanted, lesson, done))
     return Made(
         adapter=kept.id,
         dataset=lesson.dataset.id,
@@ -145,37 +148,50 @@ def tune(
     )
 
 
-def foresee(parts: Parts, wanted: Wanted) -> tuple[Lesson, Preflight]:
-    """What a tuning would take, from a short probe; nothing is kept but the frozen data. Raises what `tune` raises."""
-    from gatewheel.finetune.preflight import preflight
+def _meta(wanted: Wanted, lesson: Lesson, done: Tuned) -> dict[str, Any]:
+    """What an adapter says that it was made of. The samples are words of its cases, and stay with the run."""
+    return {
+        "base": {"weights": lesson.said, "sha256": identity(str(lesson.path))},
+        "dataset": lesson.dataset.id,
+        **({"validation": lesson.validation.id} if lesson.validation else {}),
+        "app": wanted.app,
+        "method": lesson.use,
+        "settings": lesson.settings.model_dump(mode="json"),
+        "tuned": {key: value for key, value in _told(done).items() if key != "samples"},
+    }
 
+
+def foresee(parts: Parts, wanted: Wanted) -> tuple[Lesson, Preflight | None]:
+    """What a tuning would take, from a short probe; nothing is kept but the frozen data. Raises what `tune` raises.
+
+    None where a look at this machine says nothing of it, as `fitting.untold` says why.
+    """
+    fitting.untold(parts.config.scale)
     lesson = lesson_of(parts, wanted, say=parts.say)
-    method: Method = catalog.load("finetune", lesson.use).create(lesson.settings)
-    return lesson, preflight(lesson.path, lesson.examples, method.settings, nf4=method.nf4)
-
-
-def _refuse_unfit(lesson: Lesson, method: Method) -> None:
-    from gatewheel.finetune.preflight import preflight
-
-    seen = preflight(lesson.path, lesson.examples, method.settings, nf4=method.nf4)
-    if not seen.fits:
-        raise UserError(
-            f"the tuning does not fit this machine: {seen.told}", cure="change what is named there with --set"
-        )
+    return lesson, fitting.seen(lesson, parts.config.scale)
 
 
 def refuse_unknown(parts: Parts, wanted: Wanted) -> None:
     """Raises at once what `tune` would raise of names and settings."""
+    fitting.untold(parts.config.scale)
     settings_of(parts, wanted)
     base_table(parts, wanted)
-    if client_files.ID.fullmatch(wanted.data):
-        client_files.of_id(parts.engine, wanted.data)
-    elif wanted.data not in (known := suites.names(parts.config.root)):
+    for named in (wanted.data, *filter(None, [wanted.validation])):
+        _refuse_unknown_data(parts, named)
+    if wanted.validation and wanted.validation == wanted.data:
+        what = f"'{wanted.data}' is both what is learned and what it is validated on"
+        raise UserError(what, cure="name other data to validate on, or none: then a share is kept for that")
+
+
+def _refuse_unknown_data(parts: Parts, named: str) -> None:
+    if client_files.ID.fullmatch(named):
+        client_files.of_id(parts.engine, named)
+    elif named not in (known := suites.names(parts.config.root)):
         try:
-            datasets.find(parts.engine, wanted.data)
+            datasets.find(parts.engine, named)
         except UserError as error:
-            cure = f"{did_you_mean(wanted.data, known)}; or name a dataset version"
-            raise UserError(f"no suite or dataset '{wanted.data}' ({error.what})", cure=cure) from None
+            cure = f"{did_you_mean(named, known)}; or name a dataset version"
+            raise UserError(f"no suite or dataset '{named}' ({error.what})", cure=cure) from None
 
 
 def settings_of(parts: Parts, wanted: Wanted) -> Table:
@@ -203,28 +219,39 @@ def base_table(parts: Parts, wanted: Wanted) -> Table:
 def lesson_of(parts: Parts, wanted: Wanted, *, say: Callable[[str], None]) -> Lesson:
     """Freeze the data, and word every case as the application would put it to its model."""
     table, model = settings_of(parts, wanted), base_table(parts, wanted)
-    dataset = dataset_of(parts, wanted.data)
+    dataset, cases = _read(parts, wanted.data, say)
+    validation, looked = _read(parts, wanted.validation, say) if wanted.validation else (None, ())
+    near = validating.apart(parts, cases, looked) if looked else ""
+    with as_served(parts) as served:
+        examples = examples_of(served, wanted.app, cases)
+        kept = [replace(one, validates=True) for one in examples_of(served, wanted.app, looked)]
+    for name, some, found in ((dataset.name, cases, examples), (wanted.validation, looked, kept)):
+        if some and not found:
+            what = f"none of the {len(some)} cases of {name} says what is right"
+            raise UserError(what, cure="give them references or a label")
+    said: Any = model.settings
+    return Lesson(
+        dataset=dataset,
+        validation=validation,
+        near=near,
+        examples=(*examples, *kept),
+        without=len(cases) + len(looked) - len(examples) - len(kept),
+        said=str(words(model)["weights"]),
+        path=place_of(parts.objects, str(said.weights)),
+        use=table.use,
+        settings=table.settings,
+    )
+
+
+def _read(parts: Parts, named: str, say: Callable[[str], None]) -> tuple[Dataset, tuple[Case, ...]]:
+    """The frozen version of data, and its cases. Raises UserError for one that is tainted."""
+    dataset = dataset_of(parts, named)
     if dataset.tainted:
         what = f"dataset {dataset.id[:12]} holds what was forgotten since: {dataset.tainted[0]}"
         raise UserError(what, cure=f"freeze {dataset.name} again")
     cases = datasets.load(parts.objects, dataset.id)
     say(f"{len(cases)} cases of {dataset.name} ({dataset.id[:12]})")
-    with as_served(parts) as served:
-        examples = examples_of(served, wanted.app, cases)
-    if not examples:
-        what = f"none of the {len(cases)} cases of {dataset.name} says what is right"
-        raise UserError(what, cure="give them references or a label")
-    said: Any = model.settings
-    named = str(words(model)["weights"])
-    return Lesson(
-        dataset=dataset,
-        examples=tuple(examples),
-        without=len(cases) - len(examples),
-        said=named,
-        path=place_of(parts.objects, str(said.weights)),
-        use=table.use,
-        settings=table.settings,
-    )
+    return dataset, cases
 
 
 def run_of(parts: Parts, made: Made) -> str:
@@ -257,28 +284,3 @@ def _progress(wanted: Wanted, point: Point) -> Progress:
 def _told(done: Tuned) -> dict[str, Any]:
     """Without the points, which stand in the run's own notebook, and the folder, which is the run's."""
     return {key: value for key, value in asdict(done).items() if key not in ("adapter", "points")}
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """Set when this process is asked to end: the trainer then ends between two steps, with a checkpoint."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
-    try:
-        yield asked
-    except Cancelled:
-        raise KeyboardInterrupt from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def stop_and_keep(parts: Parts, run: str) -> None:
-    """End a tuning after the step that it is at, with the best adapter so far. Raises UserError for another run."""
-    found = runs.get(parts.engine, run)
-    if found.kind != "finetune" or found.state in runs.ENDED:
-        what = f"run {found.id} is {found.kind}, {found.state}"
-        raise UserError(what, cure="name a tuning that is at work; see `gatewheel runs list`")
-    (runs.folder(parts.config.state, found.id) / KEEP).touch()

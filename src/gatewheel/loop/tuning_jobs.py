@@ -35,6 +35,7 @@ class Asked:
     model: str
     base: str
     file: str
+    validation: str = ""
     suffix: str = ""
     seed: int | None = None
     n_epochs: int | None = None
@@ -69,7 +70,9 @@ def settled(parts: Parts, asked: Asked, caller: Caller) -> tuple[tuning.Wanted, 
         "seed": asked.seed,
     }
     changes = {key: value for key, value in said.items() if value is not None}
-    wanted = tuning.Wanted(data=asked.file, table=TABLE, app="", base=asked.base, changes=changes)
+    wanted = tuning.Wanted(
+        data=asked.file, table=TABLE, app="", base=asked.base, changes=changes, validation=asked.validation
+    )
     tuning.refuse_unknown(parts, wanted)
     settings: Any = tuning.settings_of(parts, wanted).settings
     hyperparameters = {
@@ -154,6 +157,8 @@ def _events(run: Run, said: Mapping[str, Mapping[str, Any]]) -> Iterator[Event]:
     if begun is not None:
         began = min(begun, run.started or begun)
         yield Event(key="started", created=began, level="info", message=f"Validating training file: {job['file']}")
+        if other := job.get("validation"):
+            yield Event(key="looking", created=began, level="info", message=f"Validating validation file: {other}")
     for key, point in said.items():
         yield _told(key, point)
     ended = run.ended or time.time()
@@ -163,7 +168,7 @@ def _events(run: Run, said: Mapping[str, Mapping[str, Any]]) -> Iterator[Event]:
             yield Event(key="model", created=ended, level="info", message=message)
             yield Event(key="done", created=ended, level="info", message="The job has successfully completed")
         case "failed":
-            yield Event(key="failed", created=ended, level="error", message=run.error.removeprefix("user: "))
+            yield Event(key="failed", created=ended, level="error", message=run.why)
         case "cancelled":
             yield Event(key="cancelled", created=ended, level="warn", message="The job was cancelled")
         case "interrupted":
@@ -180,7 +185,8 @@ def _told(key: str, point: Mapping[str, Any]) -> Event:
     elif point["validation"] is not None:
         message = f"{place}: validation loss={point['validation']:.2f}"
     data = figures if len(figures) > 2 else None
-    return Event(key=key.replace(" ", "-"), created=point["at"], level="info", message=message, data=data)
+    level: Literal["info", "warn"] = "warn" if key.startswith("near") else "info"
+    return Event(key=key.replace(" ", "-"), created=point["at"], level=level, message=message, data=data)
 
 
 _FIGURES = {"step": "step", "total_steps": "steps", "train_loss": "loss", "valid_loss": "validation"}

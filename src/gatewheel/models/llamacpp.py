@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import random
@@ -63,7 +64,14 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     """
     del on_progress  # loading is too short to report
     path = find(settings.weights)
-    return LlamaCpp(path, header=read_header(path), settings=settings)
+    return LlamaCpp(path, header=_header(path, path.stat().st_mtime_ns), settings=settings)
+
+
+@functools.lru_cache(maxsize=8)
+def _header(path: Path, changed: int) -> Header:
+    """Once for all engines of one file, since it is a fifth of what loading another adapter beside it takes."""
+    del changed
+    return read_header(path)
 
 
 def text_likelihoods(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> TextLikelihoods:

@@ -118,15 +118,17 @@ def passes(rows: Sequence[Release], app: str, variant: str, present: Present) ->
     return passed
 
 
-def rollback(engine: Engine, app: str, *, text: str = "", author: str = "") -> Release:
-    """Release what was released before, or nothing when this was the first. Raises UserError without a release."""
+def rollback(engine: Engine, app: str, *, to: str | None = None, text: str = "", author: str = "") -> Release:
+    """Release what was released before, "" from the first one, or what `to` names of it. Raises UserError for none."""
 
     def draft(rows: Sequence[Release]) -> Release:
         stack = stack_of(rows, app)
-        if not stack:
-            raise UserError(f"[app.{app}] has no release to go back from", cure="see `gatewheel release list`")
-        before = stack[-2] if len(stack) > 1 else ""
-        return _draft(app, "rollback", before, {"text": text, "from": stack[-1]}, author)
+        back = ["", *stack[:-1]]
+        wanted = back[-1] if to is None else to
+        if not stack or wanted not in back:
+            what = f"[app.{app}] has no release to go back from" + (f" to {wanted[:12]}" if stack else "")
+            raise UserError(what, cure="see `gatewheel release list`")
+        return _draft(app, "rollback", wanted, {"text": text, "from": stack[-1]}, author)
 
     return _append(engine, draft)
 
@@ -230,13 +232,15 @@ def _draft(app: str, action: Action, variant: str, reason: Mapping[str, Any], au
 
 
 def stack_of(rows: Iterable[Release], app: str) -> list[str]:
-    """What was released, the present one last; a roll back takes one off."""
+    """What was released, the present one last; a roll back takes off what came after that to which it went."""
     stack: list[str] = []
     for row in rows:
         if row.app == app and row.action == "promote":
             stack.append(row.variant)
         elif row.app == app and row.action == "rollback" and stack:
             stack.pop()
+            while stack and stack[-1] != row.variant:
+                stack.pop()
     return stack
 
 

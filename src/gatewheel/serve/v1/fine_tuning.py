@@ -68,10 +68,7 @@ async def create(body: JobRequest, caller: Payer, at: At) -> Response:
 
     def work() -> Run:
         parts = at.project.parts
-        file = client_files.find(parts.engine, asked.file, key=caller.key)
-        if file is None or file.purpose != "fine-tune":
-            what = f"no file '{asked.file[:80]}' of this key is there to learn from; upload it to /v1/files"
-            raise Fault(400, what, code="invalid_training_file", param="training_file")
+        _refuse_files(parts, asked, caller)
         wanted, job = _settled(parts, asked, caller)
         return runs.get(parts.engine, at.background.finetune(wanted, payer=caller.key, job=job))
 
@@ -170,6 +167,18 @@ async def resume(job_id: str, caller: Payer, at: At) -> Response:
     return await _moved(at, caller, job_id, move)
 
 
+def _refuse_files(parts: Parts, asked: Asked, caller: Caller) -> None:
+    """Raises Fault 400 for files that are not there for this key, and for one that is to be both."""
+    for param, id_ in (("training_file", asked.file), ("validation_file", asked.validation)):
+        file = client_files.find(parts.engine, id_, key=caller.key)
+        if (file is None or file.purpose != "fine-tune") and (id_ or param == "training_file"):
+            what = f"no file '{id_[:80]}' of this key is there to learn from; upload it to /v1/files"
+            raise Fault(400, what, code=f"invalid_{param}", param=param)
+    if asked.validation == asked.file:
+        what = "validation_file: it is the training file; name another, or none: then a share of it is kept for that"
+        raise Fault(400, what, code="invalid_validation_file", param="validation_file")
+
+
 def _settled(parts: Parts, asked: Asked, caller: Caller) -> tuple[tuning.Wanted, dict[str, Any]]:
     try:
         tuning.base_table(parts, tuning.Wanted(data="", app="", base=asked.base))
@@ -223,7 +232,7 @@ def _shape(run: Run) -> JobShape:
         "organization_id": "gatewheel",
         "status": _status(run),
         "training_file": job["file"],
-        "validation_file": None,
+        "validation_file": job.get("validation") or None,
         "hyperparameters": job["hyperparameters"],
         "method": {"type": "supervised", "supervised": {"hyperparameters": job["hyperparameters"]}},
         "seed": job["seed"],
@@ -239,10 +248,10 @@ def _shape(run: Run) -> JobShape:
 
 
 def _error(run: Run) -> JobErrorShape:
-    ours = run.error.startswith("user: ")
+    ours = run.error.startswith(runs.USERS)
     return {
         "code": "invalid_job" if ours else "server_error",
-        "message": run.error.removeprefix("user: "),
+        "message": run.why,
         "param": None,
     }
 

@@ -12,10 +12,6 @@ from gatewheel.serve.v1.content import INTEGRAL, OPEN, Words, refuse
 
 Auto = Literal["auto"]
 REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
-    "validation_file": (
-        (),
-        "the validation cases are a share of the training file, as [finetune.lora] validation says; leave it out",
-    ),
     "integrations": (([],), "there are none here; leave it out"),
 }
 
@@ -52,6 +48,9 @@ class JobRequest(BaseModel):
     model_config = OPEN
     model: str = Field(description="A model, or an application, whose model is tuned: see GET /v1/models.")
     training_file: Words = Field(description="The id of a file.")
+    validation_file: Words | None = Field(
+        None, description="The id of a file to validate on; without one a share of the training file is kept for that."
+    )
     hyperparameters: Hyperparameters | None = Field(None, description="As `method.supervised.hyperparameters`.")
     method: Method | None = None
     suffix: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{0,64}$", description="A part of the name that it makes.")
@@ -87,6 +86,7 @@ def asked(body: JobRequest, base: str) -> Asked:
         model=body.model,
         base=base,
         file=body.training_file,
+        validation=body.validation_file or "",
         suffix=body.suffix or "",
         seed=body.seed,
         metadata=body.metadata or {},

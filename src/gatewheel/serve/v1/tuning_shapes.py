@@ -80,7 +80,7 @@ class JobShape(TypedDict):
     organization_id: str
     status: Status
     training_file: str
-    validation_file: None
+    validation_file: str | None
     hyperparameters: HyperparametersShape
     method: MethodShape
     seed: int
