@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+WORKERS := 3  # one more than cores: tests of services, browsers and kills wait a lot
 
 .PHONY: demo wheel test check bench reference clean
 
@@ -14,7 +15,7 @@ wheel: $(VENV)/tuning  ## three tasks learned on this machine: measured, tuned, 
 
 test: $(VENV)/developed  ## the tests
 	@tools/browser.sh $(BIN)/python
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/developed  ## style, types, floors
 	$(BIN)/ruff check .
@@ -38,13 +39,14 @@ $(VENV)/installed: pyproject.toml requirements/weights.txt
 	touch $@
 
 $(VENV)/tuning: $(VENV)/installed
-	# first and alone, so that nothing that asks for "torch" brings another build of it
-	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	# first and alone, so that nothing that asks for "torch" brings another build of it; what is imported is compiled
+	# then: to compile all of transformers takes 6 s, and a process imports a tenth of it
+	$(BIN)/python -m pip install --quiet --no-compile torch==2.13.0
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[train]'
 	touch $@
 
 $(VENV)/developed: $(VENV)/tuning
-	$(BIN)/python -m pip install --quiet --group dev
+	$(BIN)/python -m pip install --quiet --no-compile --group dev
 	touch $@
 
 clean:

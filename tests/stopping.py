@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import gatewheel as gw
+from awaiting import eventually
 from gatewheel.kernel import runs
 from gatewheel.kernel.runs import Run
 
@@ -35,6 +36,13 @@ def the_run(folder: Path) -> Run:
     """The newest one."""
     with gw.open(folder) as opened:
         return runs.recent(opened.parts.engine)[0]
+
+
+def reached(folder: Path, *states: str) -> None:
+    """Wait until the newest run is in one of these states."""
+    with gw.open(folder) as opened:  # once: each look would cost 20 ms of what it waits for
+        engine = opened.parts.engine
+        eventually(lambda: runs.recent(engine)[0].state in states, seconds=60)
 
 
 def interrupted(watcher: subprocess.Popen[bytes], folder: Path) -> Run:
