@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 [ -x .venv/bin/gatewheel ] || ./setup.sh
 export OMP_NUM_THREADS=2
-for one in fusion "retrieval --peers" "ingest" "ingest --share 1 --rounds 1" start answers chunking "memory --distinct-mb 60" serve soak paint metrics "humaneval --ask 64" simulate leaks faithful judges regressions; do
+for one in fusion "retrieval --peers" "ingest" "ingest --share 1 --rounds 1" start answers chunking "memory --distinct-mb 60" serve soak paint metrics "humaneval --ask 64" simulate leaks faithful judges regressions finetune; do
     echo "
 ## ${one}"
     # shellcheck disable=SC2086

