@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
-WORKERS := 3  # one more than cores: tests of services, browsers and kills wait a lot
+WORKERS := 2
 
 .PHONY: demo wheel test check bench reference clean
 
