@@ -10,7 +10,6 @@ import pytest
 import tuning
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
-peft = pytest.importorskip("peft", reason="the reference")
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore::FutureWarning")]
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-6}
@@ -35,6 +34,7 @@ def ours(folder: Path, **said: Any) -> Any:
 
 def theirs(folder: Path, model: Any, settings: Any) -> Any:
     """transformers and PEFT with the same pairs."""
+    peft = pytest.importorskip("peft", reason="the reference")  # here, or each worker would import it to collect
     from transformers import AutoModelForCausalLM
 
     plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager")

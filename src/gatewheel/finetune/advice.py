@@ -21,9 +21,9 @@ def advise(points: Sequence[Point], *, early: bool) -> str:
             "the validation loss never fell below that of the base: lower learning_rate, or check that the examples "
             "are told as the application tells them"
         )
-    if last > best * 1.02 and not _falls(points, best_step):
+    if _risen(first, best, last) and not _falls(points, best_step):
         return f"both losses rise since step {best_step}, which is unsteady: lower learning_rate; {_kept(early)}"
-    if last > best * 1.02:
+    if _risen(first, best, last):
         return (
             f"the validation loss rises since step {best_step} while the training loss falls, which is memorising: "
             f"{_kept(early)}; more examples or a lower rank would carry further"
@@ -42,9 +42,9 @@ def meanwhile(points: Sequence[Point]) -> str:
     best_step, best = min(looks, key=lambda look: look[1])
     if best >= first:
         return "the validation loss has not fallen yet: if the next look is no better, cancel and lower learning_rate"
-    if last > best * 1.02 and not _falls(points, best_step):
+    if _risen(first, best, last) and not _falls(points, best_step):
         return f"both losses rise since step {best_step}, which is unsteady: cancel and lower learning_rate"
-    if last > best * 1.02:
+    if _risen(first, best, last):
         return (
             f"the validation loss rises since step {best_step} while the training loss falls, which is memorising: "
             f"stop and keep gives the adapter of step {best_step}, and so does letting it run"
@@ -52,6 +52,11 @@ def meanwhile(points: Sequence[Point]) -> str:
     if before - last > 0.05 * (first - last):
         return "the validation loss still falls: let it run"
     return "the validation loss has levelled off: stop and keep loses little"
+
+
+def _risen(first: float, best: float, last: float) -> bool:
+    """By more than a fiftieth, and by more than a trifle of what was learned: a loss near 0 is never quite still."""
+    return last > best * 1.02 and last - best > 0.005 * (first - best)
 
 
 def _falls(points: Sequence[Point], step: int) -> bool:

@@ -28,8 +28,8 @@ class Footprint:
         return PROCESS + self.weights + self.pairs + self.work
 
 
-def footprint(shape: Shape, settings: Settings, *, nf4: bool, size: int, tokens: int) -> Footprint:
-    """`size` is the bytes of a number that is computed with, `tokens` those that are computed at once."""
+def footprint(shape: Shape, settings: Settings, *, nf4: bool, size: int, tokens: int, hands: int = 1) -> Footprint:
+    """`size` is the bytes of a number that is computed with, `tokens` those that each of the hands computes at once."""
     inputs, outputs = _linears(shape)
     adapted = sum(inputs[name] + outputs[name] for name in settings.targets) * settings.rank * shape.layers
     linears = sum(inputs[name] * outputs[name] for name in inputs) * shape.layers
@@ -44,12 +44,12 @@ def footprint(shape: Shape, settings: Settings, *, nf4: bool, size: int, tokens:
         shape.layers * tokens * held * size,  # what the blocks remember
         6 * tokens * shape.intermediate * size,  # a block on its way
         max(LOGITS * shape.vocab * (size + 4), widest * size if nf4 else 0),
-        _QUANTISING if nf4 else 0,
     ]
     return Footprint(
         weights=int(tables * size + linears * (_NF4 if nf4 else size) + columns * shape.layers * size),
-        pairs=adapted * (5 * 4 + size),  # value, gradient, two moments, the best so far, and what is computed with
-        work=sum(work),
+        # value, two moments, the best so far, a gradient of each hand, and what is computed with
+        pairs=adapted * ((4 + hands) * 4 + size),
+        work=hands * sum(work) + (_QUANTISING if nf4 else 0),
     )
 
 

@@ -6,6 +6,7 @@ x Aᵀ to the right of x, so that both products are one: [x, x Aᵀ] · [W, s B]
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -51,6 +52,14 @@ class Linear:
         if dora and rows:
             self.magnitude = _parameter(self.b.shape[0], 1, like)
             self.magnitude.data.copy_(self._norms())
+            self._factor = like.new_ones(self.outputs)
+
+    def beside(self) -> Linear:
+        """The same matrix and pairs, with gradients of their own."""
+        other = copy.copy(self)
+        other.a, other.b = _again(self.a), _again(self.b)
+        other.magnitude = None if self.magnitude is None else _again(self.magnitude)
+        return other
 
     def parameters(self) -> list[Tensor]:
         return [each for each in (self.a, self.b, self.magnitude) if each is not None and each.numel()]
@@ -67,8 +76,7 @@ class Linear:
         self._down.copy_(self.a)
         for place, rows, b in self._blocks(self.b.data):
             self._columns[rows.start : rows.stop, place] = (b * self.scale).to(self._columns.dtype)
-        if self.magnitude is not None:
-            self._factor = self._down.new_ones(self.outputs)
+        if self.magnitude is not None and self._factor is not None:
             factor = (self.magnitude / self._norms()).to(self._down.dtype)
             for _, rows, part in self._blocks(factor):
                 self._factor[rows.start : rows.stop] = part.squeeze(1)
@@ -149,6 +157,11 @@ class Linear:
 def _parameter(rows: int, columns: int, like: Tensor) -> Tensor:
     wide = torch.promote_types(like.dtype, torch.float32)
     return torch.zeros(rows, columns, dtype=wide, device=like.device, requires_grad=True)
+
+
+def _again(parameter: Tensor) -> Tensor:
+    """The same numbers, in the same place."""
+    return parameter.detach().requires_grad_()
 
 
 def _gradient(parameter: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ needs again and is cheap to make again is made again: of a layer, five rows are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -58,6 +58,11 @@ class Block:
 
     def linears(self) -> tuple[Linear, ...]:
         return self.qkv, self.output, self.gate_up, self.down
+
+    def beside(self) -> Block:
+        """The same block, whose gradients are its own."""
+        qkv, output, gate_up, down = (linear.beside() for linear in self.linears())
+        return replace(self, qkv=qkv, output=output, gate_up=gate_up, down=down)
 
     def forward(self, x: Tensor, turns: Turns) -> tuple[Tensor, Tape]:
         rows, made_rows = self.rows(x, turns)
@@ -131,6 +136,10 @@ class Llama:
 
     def parameters(self) -> list[Tensor]:
         return [parameter for linear in self.linears() for parameter in linear.parameters()]
+
+    def beside(self) -> Llama:
+        """The same weights and pairs, with gradients of their own; `refresh` of either is that of both."""
+        return replace(self, blocks=tuple(block.beside() for block in self.blocks))
 
     def refresh(self) -> None:
         """Take over the pairs as they are now; once after each step."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from gatewheel.finetune import hands
 from gatewheel.finetune.llama import Llama
 from gatewheel.finetune.loading import Loader, computed_in, device
 from gatewheel.finetune.settings import Settings
@@ -22,7 +23,8 @@ from gatewheel.models.weights import identity
 
 LOOKS = 10  # at the validation examples, when nothing else is said
 MICRO_TOKENS = {"cpu": 512, "cuda": 16_384}  # on a CPU 256 to 2048 are as fast, and each token takes memory
-_WITHOUT_EFFECT = {"threads", "samples", "checkpoint_every"}  # on the trajectory
+_LEAST = 256  # of a hand, where nothing is said: products of fewer rows are slower
+_WITHOUT_EFFECT = {"threads", "samples", "checkpoint_every"}  # on the trajectory, but for rounding
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,14 +50,16 @@ class Plan:
     look_every: int
     save_every: int
     micro_tokens: int
+    hands: int
+    threads: int
 
     def load(self, *, shard: bool = False) -> Llama:
         """The base with new pairs; it takes the memory. With `shard`, of the base no more than this process's part."""
         return Loader(self.dense, self.settings, nf4=self.nf4, dtype=self.dtype, shard=shard).load()
 
 
-def prepare(base: Path, examples: Sequence[Example], settings: Settings, *, nf4: bool) -> Plan:
-    """Read the examples, and of the base no more than it says of itself.
+def prepare(base: Path, examples: Sequence[Example], settings: Settings, *, nf4: bool, alone: bool = True) -> Plan:
+    """Read the examples, and of the base no more than it says of itself. `alone`: no other process shares the tuning.
 
     Raises what open_dense, open_speller and read raise.
     """
@@ -84,22 +88,40 @@ def prepare(base: Path, examples: Sequence[Example], settings: Settings, *, nf4:
         warmup=round(steps * settings.warmup),
         look_every=look_every,
         save_every=settings.checkpoint_every or look_every,
-        micro_tokens=micro_tokens(settings),
+        micro_tokens=micro_tokens(settings, alone=alone),
+        hands=hands_of(settings, alone=alone),
+        threads=threads_of(settings),
     )
 
 
 def settle(settings: Settings) -> None:
     """Threads, and how many products of other sizes torch remembers the code for; before the first product."""
-    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes on this machine, said by whoever started them
-    torch.set_num_threads(settings.threads or max(1, available_cores() // beside))
+    torch.set_num_threads(threads_of(settings))
     for name in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
         # a thousand by default: every micro-batch has a size of its own, and memory grew by 20 MB with each
         os.environ.setdefault(name, "64")
 
 
-def micro_tokens(settings: Settings) -> int:
-    """Tokens that are computed at once; without packing one example is, which a limit of 1 comes to."""
-    return (settings.micro_tokens or MICRO_TOKENS[device().type]) if settings.packing else 1
+def threads_of(settings: Settings) -> int:
+    """Of the processor."""
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes on this machine, said by whoever started them
+    return settings.threads or max(1, available_cores() // beside)
+
+
+def hands_of(settings: Settings, *, alone: bool = True) -> int:
+    """How many threads compute examples of their own.
+
+    An accelerator has one queue; and processes that share a tuning must deal it alike, whatever cores each has.
+    """
+    return min(threads_of(settings), settings.batch, hands.MOST) if alone and device().type == "cpu" else 1
+
+
+def micro_tokens(settings: Settings, *, alone: bool = True) -> int:
+    """Tokens that each hand computes at once; without packing one example is, which a limit of 1 comes to."""
+    if not settings.packing:
+        return 1
+    count = hands_of(settings, alone=alone)
+    return max(1, (settings.micro_tokens or max(MICRO_TOKENS[device().type], _LEAST * count)) // count)
 
 
 def base_identity(base: Path) -> str:

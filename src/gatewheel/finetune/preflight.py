@@ -18,8 +18,8 @@ import torch
 from gatewheel.finetune import remembered
 from gatewheel.finetune.footprint import available, disk, footprint
 from gatewheel.finetune.loading import device
-from gatewheel.finetune.packing import micro_batches, step_rows
-from gatewheel.finetune.plan import Plan, prepare
+from gatewheel.finetune.packing import dealt, micro_batches, step_rows
+from gatewheel.finetune.plan import Plan, hands_of, prepare
 from gatewheel.finetune.settings import Settings
 from gatewheel.finetune.tokens import Row
 from gatewheel.finetune.train import MOST_WRITTEN
@@ -29,7 +29,7 @@ from gatewheel.kernel.example import Example
 from gatewheel.models.cores import available_cores
 
 _LIMIT = 600.0  # seconds of the probe
-_TIMED = 3  # micro-batches, of sizes of their own: each new size takes some memory
+_TIMED = 3  # micro-batches of a hand, of sizes of their own: each new size takes some memory
 _STEPS = 64  # of which the heaviest micro-batch is sought
 _LOOKING = 0.4  # of the time of learning from a token, measured
 
@@ -66,11 +66,12 @@ def preflight(
     """
     on_device = device().type == "cuda"
     free = int(torch.cuda.mem_get_info()[0]) if on_device else available()
-    question = remembered.question(base, settings, nf4=nf4)
+    alone = processes == 1
+    question = remembered.question(base, settings, nf4=nf4, alone=alone)
     with contextlib.ExitStack() as stack:
         # its libraries are loaded while the examples are read
         probe = None if remembered.known(question) else stack.enter_context(_probing(base, settings, nf4=nf4))
-        plan = prepare(base, examples, settings, nf4=nf4)
+        plan = prepare(base, examples, settings, nf4=nf4, alone=alone)
         heaviest = _heaviest(plan)
         each = 1 if on_device else processes
         took = _Took(memory=each * _counted(plan, _tokens(heaviest)))
@@ -125,7 +126,12 @@ class _Took:
 def _heaviest(plan: Plan) -> list[Row]:
     """The largest micro-batch of the first steps."""
     steps = (step_rows(plan.learned, number, plan.settings) for number in range(min(_STEPS, plan.steps)))
-    return max((group for rows in steps for group in micro_batches(rows, plan.micro_tokens)), key=_tokens)
+    return max((group for rows in steps for groups in _shares(plan, rows) for group in groups), key=_tokens)
+
+
+def _shares(plan: Plan, rows: Sequence[Row]) -> list[list[list[Row]]]:
+    """The micro-batches of each hand."""
+    return [list(micro_batches(part, plan.micro_tokens)) for part in dealt(rows, plan.hands)]
 
 
 def _tokens(rows: Sequence[Row]) -> int:
@@ -135,7 +141,8 @@ def _tokens(rows: Sequence[Row]) -> int:
 def _counted(plan: Plan, tokens: int, **changed: Any) -> int:
     settings = plan.settings.model_copy(update=changed)
     nf4 = changed.get("nf4", plan.nf4)
-    return footprint(plan.dense.shape, settings, nf4=nf4, size=plan.dtype.itemsize, tokens=tokens).total
+    shape, size, hands = plan.dense.shape, plan.dtype.itemsize, min(plan.hands, hands_of(settings))
+    return footprint(shape, settings, nf4=nf4, size=size, tokens=tokens, hands=hands).total
 
 
 def _form(heaviest: Sequence[Row]) -> str:
@@ -163,10 +170,10 @@ def _probing(base: Path, settings: Settings, *, nf4: bool) -> Iterator[subproces
 
 def _answered(child: subprocess.Popen[str], plan: Plan, heaviest: list[Row]) -> dict[str, float]:
     """What a few micro-batches and a step took: bytes, tokens a second, seconds of a written token."""
-    first = list(micro_batches(step_rows(plan.learned, 0, plan.settings), plan.micro_tokens))[:_TIMED]
-    groups = [[[len(row.tokens), row.learned] for row in group] for group in (heaviest, *first)]
+    first = [groups[:_TIMED] for groups in _shares(plan, step_rows(plan.learned, 0, plan.settings))]
+    told = [[[(len(row.tokens), row.learned) for row in group] for group in groups] for groups in ([heaviest], *first)]
     try:
-        out, errors = child.communicate(json.dumps(groups) + "\n", timeout=_LIMIT)
+        out, errors = child.communicate(json.dumps(told) + "\n", timeout=_LIMIT)
         found = json.loads(out.splitlines()[-1])
     except subprocess.TimeoutExpired as error:
         cure = "take a smaller base, or lower batch and sequence_length"
@@ -176,7 +183,7 @@ def _answered(child: subprocess.Popen[str], plan: Plan, heaviest: list[Row]) -> 
         raise ModelError(f"the probe failed: {said[:300]}", cure="lower micro_tokens, or take qlora") from error
     if "error" in found:
         raise ModelError(f"the probe failed: {found['error']}", cure="lower micro_tokens, or take qlora")
-    speed = sum(_tokens(group) for group in first) / float(found["seconds"])
+    speed = sum(_tokens(group) for groups in first for group in groups) / float(found["seconds"])
     peak = int(found["peak"]) or _counted(plan, _tokens(heaviest))
     return {"memory": peak, "speed": speed, "written": float(found["written"])}
 
@@ -195,11 +202,12 @@ def _refusal(plan: Plan, memory: int, free: int) -> str:
     longest = max(len(row.tokens) for row in plan.learned)
     small = max(256, longest)  # an example is not divided
     usual = max(longest, plan.micro_tokens)
+    one = ", threads = 1" if plan.hands > 1 else ""
     ways = {
-        f"micro_tokens = {small}": _counted(plan, small) if small < usual else free + 1,
+        f"micro_tokens = {small}{one}": _counted(plan, small, threads=1) if one or small < usual else free + 1,
         "qlora": _counted(plan, usual, nf4=True),
-        f"qlora with micro_tokens = {small}": _counted(plan, small, nf4=True),
-        "qlora with sequence_length = 256 and rank = 4": _counted(plan, 256, nf4=True, rank=4),
+        f"qlora with micro_tokens = {small}{one}": _counted(plan, small, nf4=True, threads=1),
+        f"qlora with sequence_length = 256, rank = 4{one}": _counted(plan, 256, nf4=True, rank=4, threads=1),
     }
     fitting = [f"{name} takes {bytes_ / 1e9:.2f} GB" for name, bytes_ in ways.items() if bytes_ <= free]
     cure = f"this would fit: {'; '.join(fitting)}" if fitting else "no setting makes it fit: take a smaller base"

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import torch
 
 from gatewheel.finetune.dropout import Dropout
 from gatewheel.finetune.generate import greedy
+from gatewheel.finetune.hands import Hands
 from gatewheel.finetune.llama import Llama
 from gatewheel.finetune.loading import Loader, computed_in, device
 from gatewheel.finetune.packing import laid_out
-from gatewheel.finetune.plan import settle
+from gatewheel.finetune.plan import settle, threads_of
 from gatewheel.finetune.settings import Settings
 from gatewheel.finetune.tokens import Row, open_speller
 from gatewheel.kernel.errors import GatewheelError
@@ -53,28 +55,37 @@ def _answer(told: dict[str, Any]) -> dict[str, Any]:
     return measured(loader.load(), json.loads(groups), settings)
 
 
-def measured(model: Llama, groups: list[list[list[int]]], settings: Settings) -> dict[str, Any]:
-    """`groups` are micro-batches, each a list of tokens and learned tokens of an example; the first is the largest."""
+def measured(model: Llama, shares: list[list[list[list[int]]]], settings: Settings) -> dict[str, Any]:
+    """`shares` are the largest micro-batch alone, then those of each hand: tokens and learned tokens of examples."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.0)
     kept = [parameter.detach().clone() for parameter in model.parameters()]  # as the best so far is
-    rows = [[Row((1,) * length, length - learned, "") for length, learned in group] for group in groups]
-    _step(model, optimiser, rows[:1], settings)  # the first computes with memory that is not there yet
-    begun = time.perf_counter()
-    _step(model, optimiser, rows[1:], settings)
+    heaviest, *rows = [
+        [[Row((1,) * length, length - learned, "") for length, learned in group] for group in groups]
+        for groups in shares
+    ]
+    with closing(Hands(model, len(rows), threads=threads_of(settings))) as hands:
+        first = [heaviest] * len(rows)  # it computes with memory that is not there yet
+        _step(hands, optimiser, first, settings)
+        model.refresh()
+        begun = time.perf_counter()
+        _step(hands, optimiser, rows, settings)
+        model.refresh()
     seconds, begun = time.perf_counter() - begun, time.perf_counter()
-    greedy(model, rows[0][0].tokens[:16], end=-1, at_most=WRITTEN)
+    greedy(model, heaviest[0][0].tokens[:16], end=-1, at_most=WRITTEN)
     written = (time.perf_counter() - begun) / WRITTEN
     del kept
     peak = torch.cuda.max_memory_reserved() if device().type == "cuda" else _peak()
     return {"seconds": seconds, "written": written, "peak": peak}
 
 
-def _step(model: Llama, optimiser: torch.optim.Optimizer, groups: list[list[Row]], settings: Settings) -> None:
-    for group in groups:
-        model.learn(*laid_out(group, device()), 1.0, Dropout.of(group, 0, settings))
+def _step(hands: Hands, optimiser: torch.optim.Optimizer, shares: list[list[list[Row]]], settings: Settings) -> None:
+    def compute(model: Llama, group: list[Row]) -> float:
+        return model.learn(*laid_out(group, device()), 1.0, Dropout.of(group, 0, settings))
+
+    hands.total(shares, compute)
+    hands.gather()
     optimiser.step()
     optimiser.zero_grad(set_to_none=False)
-    model.refresh()
 
 
 def _peak() -> int:

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import torch
 
-from gatewheel.finetune.plan import base_identity, micro_tokens
+from gatewheel.finetune.plan import base_identity, hands_of, micro_tokens, threads_of
 from gatewheel.finetune.settings import Settings
 from gatewheel.kernel.places import cache_dir
-from gatewheel.models.cores import available_cores
 from gatewheel.models.weights import read_json, write_json
 
 _FILE = "preflight.json"
@@ -32,11 +31,11 @@ _WITHOUT_EFFECT = {
 }  # fmt: skip
 
 
-def question(base: Path, settings: Settings, *, nf4: bool) -> str:
+def question(base: Path, settings: Settings, *, nf4: bool, alone: bool = True) -> str:
     """The name of what a probe would be asked, but for the examples."""
     said = sorted(settings.model_dump(exclude=_WITHOUT_EFFECT).items())
-    threads = settings.threads or available_cores()
-    asked = (base_identity(base), said, nf4, threads, micro_tokens(settings), _machine(), _versions())
+    split = (threads_of(settings), hands_of(settings, alone=alone), micro_tokens(settings, alone=alone))
+    asked = (base_identity(base), said, nf4, split, _machine(), _versions())
     return hashlib.sha256(repr(asked).encode()).hexdigest()
 
 

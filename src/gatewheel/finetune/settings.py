@@ -54,7 +54,7 @@ class Settings(BaseModel):
     precision: Literal["auto", "bfloat16", "float32"] = Field(
         "auto", description="What products are computed in; auto: bfloat16 where the processor knows it."
     )
-    threads: int = Field(0, ge=0, description="0: every core that this process may use.")
+    threads: int = Field(0, ge=0, description="0: every core; up to four compute different examples of a step.")
 
     @property
     def scale(self) -> float:

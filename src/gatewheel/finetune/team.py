@@ -6,7 +6,7 @@ same pairs and do the same updates; the first one alone is watched, writes sampl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,17 +41,19 @@ class Team:
     def first(self) -> bool:
         return self.rank == 0
 
-    def share(self, rows: Sequence[Row], tokens: int) -> Iterator[tuple[list[Row], int]]:
-        """What this process computes of the rows, in groups of so many tokens, each counting once (1) or not (0).
+    def share(self, rows: Sequence[Row], tokens: int, hands: int = 1) -> list[list[tuple[list[Row], int]]]:
+        """What each hand of this process computes of the rows, in groups of so many tokens.
 
-        A base in parts must be asked for equally often by all, so one that has fewer groups computes some for nothing.
+        Each group counts once (1) or not (0): a base in parts must be asked for equally often by all processes, so one
+        that has fewer groups computes some for nothing.
         """
-        shares = [list(micro_batches(part, tokens)) for part in dealt(rows, self.size)]
-        yield from ((group, 1) for group in shares[self.rank])
+        shares = [list(micro_batches(part, tokens)) for part in dealt(rows, self.size * hands)]
+        mine = [[(group, 1) for group in groups] for groups in shares[self.rank * hands :][:hands]]
         if self.shard:
-            idle = max(len(groups) for groups in shares) - len(shares[self.rank])
+            idle = max(len(groups) for groups in shares) - len(mine[0])
             shortest = min(rows, key=lambda row: len(row.tokens))
-            yield from (([shortest], 0) for _ in range(idle))
+            mine[0] += [([shortest], 0) for _ in range(idle)]
+        return mine
 
     def add(self, parameters: Sequence[Tensor]) -> None:
         """Make the gradient of each parameter the sum of what all processes found."""

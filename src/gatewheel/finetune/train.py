@@ -7,6 +7,7 @@ killed goes on as if nothing had happened.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from dataclasses import asdict
@@ -20,6 +21,8 @@ from gatewheel.finetune.adapter import as_adapter, copied, put
 from gatewheel.finetune.advice import advise
 from gatewheel.finetune.dropout import Dropout
 from gatewheel.finetune.generate import greedy
+from gatewheel.finetune.hands import Hands
+from gatewheel.finetune.llama import Llama
 from gatewheel.finetune.method import Point, Sample, Task, Tuned, Watch
 from gatewheel.finetune.packing import laid_out, step_rows
 from gatewheel.finetune.plan import Plan, prepare
@@ -41,24 +44,27 @@ def train(task: Task, watch: Watch, team: Team = ALONE) -> Tuned:
     """
     watch = team.agreed(watch)
     watch(Point(phase="reading", told=f"reading {task.base.name} and {len(task.examples)} examples"))
-    plan = prepare(task.base, task.examples, task.settings, nf4=task.nf4)
+    plan = prepare(task.base, task.examples, task.settings, nf4=task.nf4, alone=team.size == 1)
     tuning = Tuning(plan, task.folder, watch, team)
-    try:
-        if tuning.due(plan.look_every):
-            tuning.look()
-        while tuning.goes_on():
-            tuning.learn()
+    with contextlib.closing(tuning.hands):
+        try:
             if tuning.due(plan.look_every):
                 tuning.look()
-            if tuning.due(plan.save_every):
-                tuning.save()
-    except Cancelled:
-        tuning.save()
-        raise
-    except torch.OutOfMemoryError as error:
-        cure = "lower micro_tokens, which is memory's measure, take qlora, or divide the base with [scale] shard"
-        raise ModelError(f"the accelerator has no room for {plan.micro_tokens} tokens at once", cure=cure) from error
-    return tuning.finish()
+            while tuning.goes_on():
+                tuning.learn()
+                if tuning.due(plan.look_every):
+                    tuning.look()
+                if tuning.due(plan.save_every):
+                    tuning.save()
+        except Cancelled:
+            tuning.save()
+            raise
+        except torch.OutOfMemoryError as error:
+            cure = "lower micro_tokens, which is memory's measure, take qlora, or divide the base with [scale] shard"
+            raise ModelError(
+                f"the accelerator has no room for {plan.micro_tokens} tokens at once", cure=cure
+            ) from error
+        return tuning.finish()
 
 
 class Tuning:
@@ -68,6 +74,7 @@ class Tuning:
         self.plan, self.folder, self.watch, self.team = plan, folder, watch, team
         folder.mkdir(parents=True, exist_ok=True)
         self.model = plan.load(shard=team.shard)
+        self.hands = Hands(self.model, plan.hands, threads=plan.threads)
         settings, pairs = plan.settings, self.model.linears()
         slow = [each for linear in pairs for each in linear.parameters() if each is not linear.b]
         quick = [linear.b for linear in pairs if linear.b.numel()]
@@ -90,11 +97,14 @@ class Tuning:
         plan, step = self.plan, self.progress.step
         rows = step_rows(plan.learned, step, plan.settings)
         learned = sum(row.learned for row in rows)
-        loss = 0.0
-        for group, counts in self.team.share(rows, plan.micro_tokens):
+
+        def compute(model: Llama, share: tuple[list[Row], int]) -> float:
+            group, counts = share
             part, drop = counts / learned, Dropout.of(group, step, plan.settings)
-            loss += part * self.model.learn(*laid_out(group, plan.device), part, drop)
-        loss = self.team.total(loss)
+            return part * model.learn(*laid_out(group, plan.device), part, drop)
+
+        loss = self.team.total(self.hands.total(self.team.share(rows, plan.micro_tokens, len(self.hands)), compute))
+        self.hands.gather()
         self.team.add(self.model.parameters())
         rate = plan.settings.learning_rate * schedule.share(
             step, steps=plan.steps, warmup=plan.warmup, kind=plan.settings.schedule
@@ -113,11 +123,13 @@ class Tuning:
         plan, progress = self.plan, self.progress
         if not plan.kept or (progress.points and progress.points[-1].get("validation") is not None):
             return
-        groups = self.team.share(plan.kept, plan.micro_tokens)
-        total = self.team.total(
-            sum(counts * self.model.loss(*laid_out(group, plan.device)) for group, counts in groups)
-        )
-        loss = total / sum(row.learned for row in plan.kept)
+
+        def compute(model: Llama, share: tuple[list[Row], int]) -> float:
+            group, counts = share
+            return counts * model.loss(*laid_out(group, plan.device))
+
+        groups = self.team.share(plan.kept, plan.micro_tokens, len(self.hands))
+        loss = self.team.total(self.hands.total(groups, compute)) / sum(row.learned for row in plan.kept)
         if not math.isfinite(loss):
             raise self._diverged(f"the loss of the validation examples after step {progress.step} is {loss}")
         if progress.best_loss is None or loss < progress.best_loss:
