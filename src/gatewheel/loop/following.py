@@ -48,6 +48,7 @@ class Followed:
         self._coming: list[tuple[str, _Held]] = []  # being loaded
         self._leaving: list[tuple[str, _Held]] = []  # replaced, but still answering
         self._seen = -1
+        self._due = threading.Event()
 
     @contextmanager
     def serving(self, name: str) -> Iterator[Parts]:
@@ -81,6 +82,15 @@ class Followed:
                     raise fault  # looked at again the next time, when it may be mended
             self._seen = number
             return bool(changed)
+
+    def look_soon(self) -> None:
+        """A release was just changed here: whoever follows need not wait for the next look."""
+        self._due.set()
+
+    def wait(self, seconds: float) -> None:
+        """Until the next look is due."""
+        self._due.wait(seconds)
+        self._due.clear()
 
     def released(self, name: str) -> str:
         """The id of the release that answers for an application; empty when the file's variant does."""
@@ -144,7 +154,10 @@ def keep_following(
 ) -> None:
     """Look again and again until `stopped` is set. Made for a thread; what goes wrong is logged once and outlived."""
     last = ""
-    while not stopped.wait(every):
+    while True:
+        followed.wait(every)
+        if stopped.is_set():
+            return
         fault, unexpected = "", None
         try:
             if followed.look(prepare=prepare):

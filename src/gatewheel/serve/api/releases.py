@@ -220,7 +220,10 @@ async def _changed(at: Service, app: str, caller: Caller, change: Callable[[], R
     def work() -> Release:
         _refuse_unknown(at, app)
         try:
-            return change()
+            row = change()
+            if at.project.followed:
+                at.project.followed.look_soon()
+            return row
         except UserError as error:
             raise Fault(409, str(error), code="conflict") from None
 
