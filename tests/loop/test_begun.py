@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 import gatewheel as gw
 import letters
@@ -15,7 +16,20 @@ import tuning as tiny
 from gatewheel.kernel import runs
 from gatewheel.kernel.errors import Cancelled, ConfigError, MissingPart, UserError
 from gatewheel.kernel.settings import ScaleSettings
-from gatewheel.loop import artifacts, begun, courses, ending, fitting, foreseeing, improving, tuning
+from gatewheel.kernel.store import learning
+from gatewheel.loop import (
+    artifacts,
+    begun,
+    courses,
+    ending,
+    fitting,
+    foreseeing,
+    forgetting,
+    forgotten,
+    improving,
+    remains,
+    tuning,
+)
 from gatewheel.loop.compose import Parts
 from stopping import called
 
@@ -34,18 +48,24 @@ def home(tmp_path: Path) -> Path:
     return home
 
 
-def killed(parts: Parts) -> str:
-    """A run that was ended after its first step; the suite holds one case more since, and it was to be kept."""
+def interrupted(parts: Parts, kind: str = "finetune", **settings: Any) -> str:
+    """A run that was ended after its first step."""
 
     def end(now: Any) -> None:
         if now.done == 1:
             raise Cancelled("enough")
 
-    run = runs.create(parts.engine, "finetune", settings={}, config={})
+    run = runs.create(parts.engine, kind, settings=settings, config={})
     with pytest.raises(KeyboardInterrupt):
         tuning.tune(
             parts, tuning.Wanted(data="letters-train", changes=CHANGES), run=run, on_progress=end, foreseen=True
         )
+    return run
+
+
+def killed(parts: Parts) -> str:
+    """An interrupted run that was to be kept; the suite holds one case more since."""
+    run = interrupted(parts)
     with (parts.config.root / "suites" / "letters-train.jsonl").open("a") as suite:
         suite.write(json.dumps({"question": "Where is it, at last?", "references": ["delivery"]}) + "\n")
     (runs.folder(parts.config.state, run) / ending.KEEP).touch()
@@ -68,6 +88,43 @@ def test_a_turn_finds_once_how_many_steps_there_is_time_for(home: Path) -> None:
         wanted = improving.Wanted(data="letters-train", budget=0.0, changes=CHANGES)
         assert begun.has(project.parts, run)
         assert improving._tune(project.parts, wanted, run, lambda _: None)["examples"] == 10
+
+
+def test_what_an_interrupted_one_has_of_what_is_forgotten_goes_and_it_cannot_go_on(home: Path) -> None:
+    with (home / "suites" / "letters-train.jsonl").open("a") as suite:
+        suite.write(json.dumps({"question": "And it?", "references": ["refund"], "sources": ["of-ada.txt"]}) + "\n")
+    with gw.open(home) as project:
+        parts = project.parts
+        ids = [interrupted(parts), interrupted(parts, "improve", app="elsewhere")]
+        for id_ in ids:
+            runs.change(parts.engine, id_, progress={"point": {"samples": [{"prompt": "And it?"}]}})
+        wanted = forgotten.asked_for(parts, document="of-ada.txt")
+        looked = forgotten.look(parts, wanted).found
+        assert ([one.id for one in looked.runs], looked.artifacts) == (sorted(ids), ())
+        folders = [runs.folder(parts.config.state, id_) for id_ in ids]
+        assert all((folder / "tuning" / "checkpoint.safetensors").exists() for folder in folders)
+        assert [one.id for one in forgetting.forget(parts, wanted).found.runs] == sorted(ids)
+        assert [[path.name for path in folder.iterdir()] for folder in folders] == [["steps.jsonl"]] * 2
+        assert "And it?" not in str(runs.recent(parts.engine))
+        assert forgetting.forget(parts, wanted).found.runs == ()
+        what = r"cannot go on: it learned of dataset \w{12}, .* document of-ada.txt was forgotten"
+        with pytest.raises(UserError, match=rf"{what}; .*gatewheel finetune lora --data letters-train --app main"):
+            tuning.tune(parts, tuning.Wanted(data="letters-train", changes=CHANGES), run=ids[0])
+        with pytest.raises(UserError, match=rf"{what}; .*gatewheel improve --app elsewhere"):
+            improving.improve(parts, improving.Wanted(app="elsewhere"), run=ids[1])
+
+
+def test_what_a_forgetting_of_a_former_version_left_is_found_by_the_same_again(home: Path) -> None:
+    with gw.open(home) as project:
+        parts = project.parts
+        run = interrupted(parts)
+        row = {"kind": "dataset", "reason": "document of-ada.txt was forgotten", "created": 1.0}
+        dataset = begun.again(parts, run, tuning.Wanted(data="")).data
+        with parts.engine.begin() as connection:
+            connection.execute(insert(learning.taints), [{**row, "ref": dataset}])
+        wanted = remains.Wanted(document="of-ada.txt")
+        assert [one.id for one in forgetting.forget(parts, wanted).found.runs] == [run]
+        assert not begun.holds(parts.config.state, run)
 
 
 def test_before_the_first_step_there_is_nothing_to_keep(home: Path) -> None:

@@ -37,6 +37,15 @@ class ForgottenVersion:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ForgottenRun:
+    """A run that learned such cases, finished or not: its checkpoints and samples go, and it cannot be resumed."""
+
+    id: str
+    kind: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TaintedArtifact:
     """An adapter, or a file that was made of one, that has learned of it."""
 
@@ -75,6 +84,7 @@ class Forgotten:
     files: int
     cases: list[ForgottenCases]
     datasets: list[ForgottenVersion]
+    runs: list[ForgottenRun]
     artifacts: list[TaintedArtifact]
     variants: list[str]
     models: list[str]
@@ -133,10 +143,13 @@ def _lines(told: Forgotten) -> Iterator[str]:
         (told.files, "file", " of the tuning API"),
     )
     goes = [f"{_counted(number, what)}{more}" for number, what, more in counts if number]
-    yield f"  {verb}: {', '.join(goes) or 'nothing'}"
+    if goes or not (told.cases or told.runs):
+        yield f"  {verb}: {', '.join(goes) or 'nothing'}"
     for one in told.cases:
         left = f"{one.stay:,} stay" if one.stay else "none is left"
         yield f"  {verb}: {_counted(one.cases, 'case')} of {one.file}; {left}"
+    for run in told.runs:
+        yield f"  {verb}: checkpoints and samples of run {run.id} ({run.kind}, {run.state})"
     for version in told.datasets:
         yield f"  tainted: dataset {version.id[:12]}, {version.cases:,} of {version.of:,} cases of {version.name}"
     for artifact in told.artifacts:
@@ -173,6 +186,7 @@ def _shape(found: Found, root: Path) -> Forgotten:
             ForgottenVersion(id=one.dataset.id, name=one.dataset.name, cases=one.gone, of=one.dataset.cases)
             for one in remains.versions
         ],
+        runs=[ForgottenRun(id=one.id, kind=one.kind, state=one.state) for one in remains.runs],
         artifacts=[TaintedArtifact(id=id_, kind=kind) for id_, kind in tainted.artifacts],
         variants=list(tainted.variants),
         models=list(tainted.models),

@@ -6,7 +6,6 @@ the same again finds the rest. What was learned cannot be unlearned: adapters st
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +19,7 @@ from gatewheel.data.cases import split_key
 from gatewheel.kernel import runs
 from gatewheel.kernel.durable import exclusive
 from gatewheel.kernel.store import learning, schema
-from gatewheel.loop import came_of, client_files, forgotten, freezing, remains, tainting
+from gatewheel.loop import begun, came_of, client_files, forgotten, freezing, remains, tainting
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.forgotten import Forgotten
 from gatewheel.loop.remains import Remains, Wanted
@@ -80,18 +79,9 @@ def _answers(parts: Parts, found: Remains) -> None:
 
 def _notes(parts: Parts, found: Remains) -> None:
     """Checkpoints and samples of the runs that learned of it, and what adapters hold of these; their logs stay."""
-    with parts.engine.connect() as connection:
-        made = select(learning.artifacts.c.run).where(learning.artifacts.c.id.in_(found.artifacts)).distinct()
-        ids = [id_ for id_ in connection.scalars(made) if id_]
-        ids = list(connection.scalars(select(schema.runs.c.id).where(schema.runs.c.id.in_(ids))))
-    for id_ in ids:
-        run = runs.get(parts.engine, id_)
-        runs.change(parts.engine, id_, progress=_silent(run.progress), result=_silent(run.result))
-        for path in runs.folder(parts.config.state, id_).iterdir():
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.name != "log.txt":
-                path.unlink(missing_ok=True)
+    for run in found.runs:
+        runs.change(parts.engine, run.id, progress=_silent(run.progress), result=_silent(run.result))
+        begun.leave(parts.config.state, run.id)
     table = learning.artifacts
     with parts.engine.begin() as connection:
         told = connection.execute(select(table.c.id, table.c.meta).where(table.c.id.in_(found.artifacts))).all()

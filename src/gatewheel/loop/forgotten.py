@@ -87,15 +87,13 @@ def mark(wanted: Wanted) -> str:
 
 def _tainted(engine: Engine, found: Remains) -> Tainted:
     """What has learned of it, as far as that is known by now, also from a time before."""
-    table, made = learning.taints, learning.artifacts
+    made, reason = learning.artifacts, found.wanted.reason
     with engine.connect() as connection:
-        marked = connection.execute(select(table.c.kind, table.c.ref).where(table.c.reason == found.wanted.reason))
-        refs = {(row.kind, row.ref) for row in marked}
         every = connection.execute(select(made.c.id, made.c.kind).order_by(made.c.created)).all()
         tuned = connection.execute(select(learning.tuned_models).order_by(learning.tuned_models.c.name)).all()
         kept = connection.execute(select(schema.variants.c.id, schema.variants.c.recipe)).all()
-    sets = {one.dataset.id for one in found.versions} | {ref for kind, ref in refs if kind == "dataset"}
-    ids = set(tainting.taught_by(engine, sets)) | {ref for kind, ref in refs if kind == "artifact"}
+    sets = {one.dataset.id for one in found.versions} | tainting.of_reason(engine, "dataset", reason)
+    ids = set(tainting.taught_by(engine, sets)) | tainting.of_reason(engine, "artifact", reason)
     learned = {row.id for row in kept if ids & set(tainting.weights_of(row.recipe))}
     answering = releases.serving(engine)
     return Tainted(
@@ -104,9 +102,7 @@ def _tainted(engine: Engine, found: Remains) -> Tainted:
         variants=tuple(sorted(learned)),
         models=tuple(row.name for row in tuned if row.adapter in ids),
         served=tuple(
-            Served(app=app, variant=id_, reasons=(found.wanted.reason,))
-            for app, id_ in sorted(answering.items())
-            if id_ in learned
+            Served(app=app, variant=id_, reasons=(reason,)) for app, id_ in sorted(answering.items()) if id_ in learned
         ),
     )
 

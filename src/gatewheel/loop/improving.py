@@ -94,6 +94,7 @@ def improve(parts: Parts, wanted: Wanted, *, run: str, on_progress: OnProgress =
     steps raise.
     """
     began = time.monotonic()
+    begun.refuse_forgotten(parts, run)
     wanted = settled(parts, wanted)
     notes = Notebook(parts.config.state, run, "steps")
 
@@ -162,10 +163,11 @@ def _harvest(parts: Parts, wanted: Wanted) -> dict[str, Any]:
 def _tune(parts: Parts, wanted: Wanted, run: str, tell: OnProgress) -> dict[str, Any]:
     asked = tuning.Wanted(data=wanted.data, table=wanted.table, app=wanted.app, changes=wanted.changes)
     if not begun.has(parts, run):  # how many steps there is time for is found once
-        lesson, seen = tuning.foresee(parts, asked)
+        lesson = tuning.lesson_of(parts, asked, say=parts.say)
         if known := _learned(parts, wanted, lesson):
             parts.say(f"adapter {known.id[:12]} learned just that before")
             return {"adapter": known.id, "dataset": lesson.dataset.id, "examples": known.meta["tuned"]["examples"]}
+        seen = fitting.seen(lesson, parts.config.scale)
         fitting.refuse(seen)
         asked = replace(asked, data=lesson.dataset.id)
         if seen and (steps := _within(seen.steps, seen.seconds, wanted.budget * SHARE)) < seen.steps:

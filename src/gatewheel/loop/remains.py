@@ -20,10 +20,13 @@ from gatewheel.data.datasets import Dataset
 from gatewheel.data.drafts import SUFFIX
 from gatewheel.data.lines import numbered
 from gatewheel.data.origins import Origin
+from gatewheel.kernel import runs
 from gatewheel.kernel.nouns import Case
+from gatewheel.kernel.runs import Run
 from gatewheel.kernel.store import learning
 from gatewheel.kernel.store.schema import answers, documents, feedback, files, labels, passages, responses, traces
-from gatewheel.loop import came_of, client_files, tainting
+from gatewheel.kernel.store.schema import runs as ledger
+from gatewheel.loop import begun, came_of, client_files, tainting
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.evaluate import put
 
@@ -72,7 +75,7 @@ class Version:
 class Remains:
     """All that there is. Ids, but for `cases`, known by what they ask, and `sources`, the documents of the index.
 
-    `sent` are files that a user sent to the tuning API.
+    `sent` are files that a user sent to the tuning API; `runs` those that learned of it and still hold words of it.
     """
 
     wanted: Wanted
@@ -88,6 +91,7 @@ class Remains:
     files: tuple[CaseFile, ...]
     versions: tuple[Version, ...]
     artifacts: tuple[str, ...]
+    runs: tuple[Run, ...]
 
 
 def find(parts: Parts, wanted: Wanted) -> Remains:
@@ -106,7 +110,8 @@ def find(parts: Parts, wanted: Wanted) -> Remains:
     questions = {put(case) for case in texts if split_key(case) in keys}
     files_ = tuple(_parted(path, suite, cases, keys) for path, suite, cases in every)
     versions = tuple(_versions(parts, keys, held))
-    learned = {one.dataset.id for one in versions}
+    learned = {one.dataset.id for one in versions} | tainting.of_reason(engine, "dataset", wanted.reason)
+    taught = tainting.taught_by(engine, learned)
     return Remains(
         wanted=wanted,
         sources=tuple(sources),
@@ -120,7 +125,8 @@ def find(parts: Parts, wanted: Wanted) -> Remains:
         cases=frozenset(keys),
         files=tuple(one for one in files_ if one.gone),
         versions=versions,
-        artifacts=tuple(tainting.taught_by(engine, learned)),
+        artifacts=tuple(taught),
+        runs=tuple(_runs(parts, learned, taught)),
     )
 
 
@@ -224,6 +230,17 @@ def _versions(parts: Parts, keys: set[str], held: dict[str, tuple[Case, ...]]) -
     for one in reversed(datasets.learned_from(parts.engine, keys)):
         gone = sum(split_key(case) in keys for case in held.get(one.id, ()))
         yield Version(dataset=one, gone=gone, here=one.id in held)
+
+
+def _runs(parts: Parts, learned: set[str], taught: Sequence[str]) -> Iterator[Run]:
+    """The runs that made these artifacts, and those that began with these versions and never made one."""
+    made = select(learning.artifacts.c.run).where(learning.artifacts.c.id.in_(taught)).distinct()
+    with parts.engine.connect() as connection:
+        ids = {id_ for id_ in connection.scalars(made) if id_}
+    ids |= {*begun.learned_from(parts.config.state, learned)}
+    with parts.engine.connect() as connection:
+        known = sorted(connection.scalars(select(ledger.c.id).where(ledger.c.id.in_(ids))))
+    yield from (runs.get(parts.engine, id_) for id_ in known if begun.holds(parts.config.state, id_))
 
 
 def _responses(engine: Engine, wanted: Wanted, names: Iterable[str]) -> list[str]:

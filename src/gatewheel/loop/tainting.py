@@ -101,6 +101,14 @@ def taught_by(engine: Engine, datasets: Iterable[str]) -> list[str]:
     return list(found)
 
 
+def of_reason(engine: Engine, kind: Kind, reason: str) -> set[str]:
+    """What is marked with this reason itself."""
+    with engine.connect() as connection:
+        return set(
+            connection.scalars(select(taints.c.ref).where(taints.c.kind == kind).where(taints.c.reason == reason))
+        )
+
+
 def weights_of(recipe: Mapping[str, Any]) -> tuple[str, ...]:
     """The objects that a variant's model is made of: weights, and an adapter beside them, of each of its engines."""
     return tuple(dict.fromkeys(_objects(recipe.get("model"))))

@@ -115,6 +115,7 @@ def tune(
     place, scale = runs.folder(parts.config.state, run), parts.config.scale
     (place / ending.KEEP).unlink(missing_ok=True)  # of the attempt before
     fitting.untold(scale)
+    begun.refuse_forgotten(parts, run)
     lesson = lesson_of(parts, begun.again(parts, run, wanted), say=parts.say)
     method: Method = catalog.load("finetune", lesson.use).create(lesson.settings)
     notes = Notebook(parts.config.state, run, "points")
