@@ -88,6 +88,50 @@ def test_drafts_are_accepted_reworded_and_refused(http: Any, served: Served) -> 
     assert (found["split"], found["cases"], found["accepted"], found["refused"]) == ("train", 2, 2, 1)
 
 
+def test_what_was_said_is_taken_back_with_the_case_that_it_added(http: Any, served: Served) -> None:
+    root = served.project.config.root
+    drafted(root, "again-train", ASKED)
+    before = drafts.path_of(root, "again-train").read_bytes()
+    first, second, third = http.get("/api/drafts/again-train").json()["waiting"]
+
+    def say(draft: Any, **said: str) -> Any:
+        return http.post(f"/api/drafts/again-train/{draft['id']}", json=said).json()
+
+    def back(draft: Any) -> Any:
+        return http.delete(f"/api/drafts/again-train/{draft['id']}")
+
+    assert back(first).status_code == 404, "nothing was said of it yet"
+    say(first, verdict="accepted")
+    say(second, verdict="accepted", reference="Four.")
+    say(third, verdict="refused")
+    assert back(third).json() == {"waiting": 1, "cases": None}
+    assert back(second).json() == {"waiting": 2, "cases": 1}
+    assert [case.references for case in suites.load(root, "again-train").cases] == [(first["reference"],)]
+    assert back(first).json() == {"waiting": 3, "cases": 0}
+    assert "again-train" not in suites.names(root), "it was made for that case"
+    assert drafts.path_of(root, "again-train").read_bytes() == before
+    assert back(first).status_code == 404
+    assert say(first, verdict="accepted") == {"waiting": 2, "cases": 1}
+    case_files.write(
+        root / "suites" / "again-train.jsonl", [Case(id="mine", question="Who counts?", references=("x",))]
+    )
+    assert back(first).json() == {"waiting": 3, "cases": 1}, "what somebody has changed since is theirs"
+
+
+def test_the_last_case_of_a_suite_stays_where_others_were_added_to_it(http: Any, served: Served) -> None:
+    """A suite without cases could not be read, and drafts are taken back in any order, by several people."""
+    root = served.project.config.root
+    drafted(root, "order-train", ASKED)
+    first, second, _ = http.get("/api/drafts/order-train").json()["waiting"]
+    for draft in (first, second):
+        http.post(f"/api/drafts/order-train/{draft['id']}", json={"verdict": "accepted"})
+    assert http.delete(f"/api/drafts/order-train/{first['id']}").json() == {"waiting": 2, "cases": 1}
+    last = http.delete(f"/api/drafts/order-train/{second['id']}")
+    assert (last.status_code, "the last case of suite order-train" in last.text) == (409, True)
+    assert [case.references for case in suites.load(root, "order-train").cases] == [(second["reference"],)]
+    assert len(http.get("/api/drafts/order-train").json()["waiting"]) == 2, "it is still accepted"
+
+
 def test_what_cannot_be_said_or_drafted_is_refused(http: Any, served: Served) -> None:
     drafted(served.project.config.root, "other", dict(list(ASKED.items())[:1]))
     [one] = http.get("/api/drafts/other").json()["waiting"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from gatewheel.kernel.nouns import Case
 from serving import Served, running
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install --group dev")
+AXE = os.environ.get("GATEWHEEL_AXE", "")
 TOML = '[encoder.main]\nuse = "none"\n[retriever.main]\nuse = "bm25"\n[model.chat]\nuse = "llama.cpp"\nthreads = 1\n'
 TEXT = "# Port\n\nThe master of Leith counts 42 ships. A ship pays four crowns. Pilots of Leith speak on channel 12.\n"
 ASKED = {
@@ -76,10 +79,45 @@ def test_drafts_are_judged_by_single_keys_beside_their_document(visit: Any, port
     page.wait_for_timeout(200)
     page.keyboard.press("r")
     page.get_by_text("Every draft is read").wait_for()
+    page.keyboard.press("u")
+    sync_api.expect(question).to_have_text(asked[1])
+    sync_api.expect(question).to_be_focused()
+    page.wait_for_timeout(200)
+    page.keyboard.press("a")
+    page.get_by_text("Every draft is read").wait_for()
+    page.get_by_role("button", name="Undo").click()
+    sync_api.expect(question).to_have_text(asked[1])
+    assert len(suites.load(port.project.config.root, "port-train").cases) == 2
+    page.wait_for_timeout(200)
+    page.keyboard.press("r")
+    page.get_by_text("Every draft is read").wait_for()
     sync_api.expect(page.get_by_role("link", name="Tune on them")).to_have_attribute("href", "/improve?data=port-train")
     suite = suites.load(port.project.config.root, "port-train")
     assert suite.split == "train"
     assert {case.references for case in suite.cases} == {(ASKED[asked[0]],), ("Channel 12, by radio.",)}
+
+
+@pytest.mark.skipif(not AXE, reason="no axe-core: `npm pack axe-core`, unpack, set GATEWHEEL_AXE to its axe.min.js")
+def test_axe_finds_nothing(visit: Any, port: Served) -> None:
+    page = visit("/improve/drafts?suite=port-train", base_url=port.base_url, bypass_csp=True)
+    page.locator("mark").wait_for()
+    page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+
+    def check(where: str) -> None:
+        found = page.evaluate("axe.run()")["violations"]
+        assert [(where, one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
+
+    check("a draft")
+    page.keyboard.press("e")
+    page.locator("#draft-question").wait_for()
+    check("edited")
+    page.keyboard.press("Escape")
+    for _ in ASKED:
+        page.wait_for_timeout(200)
+        page.keyboard.press("r")
+        page.wait_for_timeout(200)
+    page.get_by_text("Every draft is read").wait_for()
+    check("all read")
 
 
 def test_it_fits_a_narrow_screen_and_says_where_drafts_come_from(visit: Any, port: Served) -> None:

@@ -94,6 +94,31 @@ def bring(root: Path, engine: Engine, incoming: Incoming, *, encoder: Encoder | 
     return Taken(split=settings.split, cases=len(after), added=added, known=len(cases) - added)
 
 
+def remove(root: Path, name: str, case: str, *, whole: bool = False) -> int:
+    """Take a case out of a suite by its identity, and return how many it has then; it keeps its side of the split.
+
+    One that is not there any more is no fault. With `whole` a suite that has no other goes too, unless somebody has
+    set it up since. Raises UserError for the last case of another suite, for one without cases could not be read.
+    """
+    path = suites.path_of(root, name)
+    with one_writer(root):
+        if not path.exists():
+            return 0
+        file = suites.cases_path(root, path, suites.settings_of(root, name))
+        before = _there(file)
+        after = [one for one in before if identity(one) != case]
+        if before and not after:
+            settings = suites.settings_of(root, name)
+            if not whole or settings != suites.beginning(before, settings.split):
+                what = f"it is the last case of suite {name}, which would have none"
+                raise UserError(what, cure=f"add another first, or delete the files of suites/{name}")
+            path.unlink()
+            file.unlink()
+        elif len(after) < len(before):
+            case_files.write(file, after)
+    return len(after)
+
+
 def part(
     root: Path, engine: Engine, name: str, *, train: float, seed: int = 0, encoder: Encoder | None = None
 ) -> tuple[str, Divided]:

@@ -6,9 +6,9 @@ What was accepted or refused stays in the file with that mark, so that it is not
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gatewheel.data import cases as case_files
 from gatewheel.data import collecting, suites
@@ -20,6 +20,7 @@ from gatewheel.kernel.nouns import Case
 
 Mark = Literal["accepted", "refused"]
 SUFFIX = f"{suites.DRAFTS}.jsonl"
+MARKS = ("verdict", "added", "made")  # in meta: the word on it, the case that it added, whether it made the suite
 
 
 def path_of(root: Path, suite: str) -> Path:
@@ -77,15 +78,41 @@ def find(root: Path, suite: str, ids: Sequence[str]) -> list[Case]:
     return found
 
 
-def mark_as(root: Path, suite: str, ids: Sequence[str], mark: Mark) -> None:
-    """Mark these drafts."""
+def marked(root: Path, suite: str, id_: str) -> Case:
+    """The draft of this id that was accepted or refused. Raises UserError."""
+    for case in read(root, suite):
+        if case.id == id_ and mark_of(case):
+            return case
+    what = f"no draft '{id_[:80]}' of {suite} was accepted or refused"
+    raise UserError(what, cure="load the drafts again")
+
+
+def mark_as(
+    root: Path, suite: str, ids: Sequence[str], mark: Mark, *, told: Mapping[str, Mapping[str, Any]] = {}
+) -> None:
+    """Mark these drafts; `told` are further words on some, by their ids, which go with the mark."""
     path = path_of(root, suite)
     with collecting.one_writer(root):
         marked = [
-            dataclasses.replace(case, meta={**case.meta, "verdict": mark}) if case.id in ids else case
+            dataclasses.replace(case, meta={**case.meta, "verdict": mark, **told.get(case.id, {})})
+            if case.id in ids
+            else case
             for case in _read(path)
         ]
         case_files.write(path, marked)
+
+
+def unmark(root: Path, suite: str, id_: str) -> None:
+    """A draft that waits again, as if nobody had said anything of it."""
+    path = path_of(root, suite)
+    with collecting.one_writer(root):
+        every = [
+            dataclasses.replace(case, meta={key: word for key, word in case.meta.items() if key not in MARKS})
+            if case.id == id_
+            else case
+            for case in _read(path)
+        ]
+        case_files.write(path, every)
 
 
 def as_case(draft: Case, *, question: str = "", reference: str = "") -> Case:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, String, cast, func, select
 
 from gatewheel.kernel.nouns import Caller, Refusal
 from gatewheel.kernel.store import schema
-from gatewheel.loop import listen, soundness
+from gatewheel.loop import due, listen, soundness
 from gatewheel.loop.project import Project
 from gatewheel.ops import feedback
 
@@ -88,7 +88,9 @@ def wheel(project: Project) -> Wheel:
     said = feedback.counts(parts.engine, keys=keys)
     suites, scored = len(list((project.config.root / "suites").glob("*.toml"))), _reports(parts.engine)
     if "operate" in project.caller.scopes:
-        next_ = _next(project.caller, documents, ledger, asked, said, unscored=bool(suites) and not scored)
+        bad = feedback.uncorrected(parts.engine, keys=keys) if said.down else 0
+        next_ = _next(project.caller, documents, ledger, asked, said, bad=bad)
+        next_ = next_ or _then(project, unscored=bool(suites) and not scored)
     else:
         next_ = _next_to_ask(project.caller, documents, asked, said)
     return Wheel(
@@ -151,7 +153,10 @@ def _next_to_ask(caller: Caller, documents: int, asked: Asks, said: feedback.Cou
     return Next(station="ask", text=GO_ON, href="/ask")
 
 
-def _next(caller: Caller, documents: int, ledger: Files, asked: Asks, said: feedback.Counts, *, unscored: bool) -> Next:
+def _next(
+    caller: Caller, documents: int, ledger: Files, asked: Asks, said: feedback.Counts, *, bad: int
+) -> Next | None:
+    """What the first three stations lack; `bad` are answers that were found wrong and not corrected."""
     heard = "feedback" in caller.scopes
     if not documents:
         return Next(station="documents", text="Add documents: nothing can be asked yet.", href="/documents")
@@ -168,10 +173,18 @@ def _next(caller: Caller, documents: int, ledger: Files, asked: Asks, said: feed
     if ledger.errors:
         text = f"{len(ledger.errors)} sources could not be read: see why."
         return Next(station="documents", text=text, href="/documents")
-    if heard and said.down:
-        text = "One answer was found wrong" if said.down == 1 else f"{said.down} answers were found wrong"
+    if heard and bad:
+        text = "One answer was found wrong" if bad == 1 else f"{bad} answers were found wrong"
         return Next(station="feedback", text=f"{text}: write what would have been right.", href="/traces?thumb=down")
+    return None
+
+
+def _then(project: Project, *, unscored: bool) -> Next:
+    """What the other three lack."""
     if unscored:
         text = "No suite was scored yet: find out how good the answers are."
         return Next(station="evaluate", text=text, href="/evaluate")
+    # who does not see every document cannot tune
+    if project.caller.groups is None and (text := due.told(project.parts.engine)):
+        return Next(station="improve", text=text, href="/improve")
     return Next(station="ask", text=GO_ON, href="/ask")

@@ -120,6 +120,17 @@ def counts(engine: Engine, *, keys: Collection[str] | None = None) -> Counts:
     return Counts(up=thumbs.get("up", 0), down=thumbs.get("down", 0), corrections=corrections)
 
 
+def uncorrected(engine: Engine, *, keys: Collection[str] | None = None) -> int:
+    """How many traces were found bad of which nobody has said what is right; `keys` as in `recent`."""
+    said = verdicts().subquery()
+    corrected = exists().where(feedback.c.trace == said.c.trace, feedback.c.correction != "")
+    bad = select(func.count()).select_from(said).where(said.c.thumb == "down", ~corrected)
+    if keys is not None:
+        bad = bad.where(said.c.trace.in_(select(asked.c.id).where(asked.c.key.in_(keys))))
+    with engine.connect() as connection:
+        return int(connection.execute(bad).scalar_one())
+
+
 def _feedback(row: Any) -> Feedback:
     values = dict(row._mapping)
     return Feedback(**{**values, "wrong_citations": tuple(values["wrong_citations"])})

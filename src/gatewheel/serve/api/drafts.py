@@ -77,7 +77,7 @@ class Drafts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
-    """`cases` are those of the suite after a draft was accepted, null after it was refused."""
+    """`cases` are those of the suite where a case came to it or left it, else null."""
 
     waiting: int
     cases: int | None
@@ -114,6 +114,12 @@ async def judge(suite: Suite, draft: Annotated[Words, Path(min_length=8)], said:
     return await at.quickly(lambda: _judged(at, suite, draft, said))
 
 
+@router.delete("/{suite}/{draft}", operation_id="take_back_draft", responses=refusals(404, 409))
+async def take_back(suite: Suite, draft: Annotated[Words, Path(min_length=8)], _: Reader, at: At) -> Judged:
+    """As if nothing had been said of a draft: it waits again, and the case that it added leaves the suite."""
+    return await at.quickly(lambda: _taken_back(at, suite, draft))
+
+
 def _listed(at: Service, name: str) -> Drafts:
     root = at.project.config.root
     every = drafts.read(root, name)
@@ -145,6 +151,19 @@ def _judged(at: Service, name: str, id_: str, said: Said) -> Judged:
             cases = accepting.take(parts, name, found, words=words)
         except UserError as error:  # such as one that is near to the other side of the split
             raise Fault(409, str(error), code="conflict") from None
+    return Judged(waiting=len(drafts.waiting(root, name)), cases=cases)
+
+
+def _taken_back(at: Service, name: str, id_: str) -> Judged:
+    root = at.project.config.root
+    try:
+        found = drafts.marked(root, name, id_)
+    except UserError as error:
+        raise missing(error) from None
+    try:
+        cases = accepting.take_back(at.project.parts, name, found)
+    except UserError as error:  # it is the last case of a suite that others have added to
+        raise Fault(409, str(error), code="conflict") from None
     return Judged(waiting=len(drafts.waiting(root, name)), cases=cases)
 
 

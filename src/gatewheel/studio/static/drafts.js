@@ -1,6 +1,6 @@
 // Drafts that wait for a word: one after another, each with its sentence marked in the document, by single keys.
 
-import { documentHref, documentPath, get, post } from "./api.js";
+import { documentHref, documentPath, get, post, remove } from "./api.js";
 import { underWay, watch } from "./asking.js";
 import { $, attempt, forgive, h, say, show } from "./dom.js";
 import { plural } from "./format.js";
@@ -13,6 +13,7 @@ let suite = "";
 let found = null; // what the API tells of the suite
 let current = null; // {draft, since, form}
 let later = []; // ids of those that were left for later
+let said = []; // ids in the order in which they were accepted or refused in this tab
 let stop = null;
 let busy = false;
 
@@ -45,14 +46,13 @@ function next() {
   return enter(found.waiting.find((one) => one.id === id));
 }
 
-async function enter(draft) {
-  const first = current === null;
+async function enter(draft, first = current === null) {
   far();
   const heading = h("h2.asked", { tabindex: "-1" }, draft.question);
   const answer = h("p.draft-answer", {}, draft.reference);
   const problem = h("p.problem", { role: "alert" });
   const button = (key, text, action, kind = "button.button") => h(kind, { type: "button", onclick: action }, h("kbd", {}, key), text);
-  const buttons = h("div.head-actions.wrap.draft-keys", {}, button("a", "Accept", () => judge("accepted"), "button.button.primary"), button("e", "Edit", edit), button("r", "Refuse", () => judge("refused")), button("s", "Later", skip));
+  const buttons = h("div.head-actions.wrap.draft-keys", {}, button("a", "Accept", () => judge("accepted"), "button.button.primary"), button("e", "Edit", edit), button("r", "Refuse", () => judge("refused")), button("s", "Later", skip), back());
   const scroller = h("div.draft-document", { tabindex: "0", role: "region", "aria-label": `Text of ${draft.source}` }, h("p.soft", {}, "Opening the document …"));
   const words_ = h("div.draft-words", {}, heading, answer, problem, buttons);
   show($("desk"), h("article.draft", {}, words_, h("section.draft-source", {}, h("p.eyebrow", {}, "Stands in ", h("a", { href: documentHref(draft.source, draft.span) }, draft.source)), scroller)));
@@ -81,11 +81,12 @@ async function judge(verdict) {
   if (busy || !current || performance.now() - current.since < SEEN) return;
   const { draft, problem, form } = current;
   if (verdict === "accepted" && form?.lacks()) return;
-  const said = { verdict, ...(verdict === "accepted" && form ? form.values() : {}) };
+  const word = { verdict, ...(verdict === "accepted" && form ? form.values() : {}) };
   busy = true;
   problem.textContent = "";
   try {
-    const { cases } = await post(`/api/drafts/${encodeURIComponent(suite)}/${encodeURIComponent(draft.id)}`, said);
+    const { cases } = await post(`/api/drafts/${encodeURIComponent(suite)}/${encodeURIComponent(draft.id)}`, word);
+    said = [...said, draft.id];
     found[verdict] += 1;
     found.cases = cases ?? found.cases;
     found.waiting = found.waiting.filter((one) => one !== draft);
@@ -99,6 +100,31 @@ async function judge(verdict) {
   }
   forgive();
   await next();
+}
+
+// What this tab said last
+const undo = attempt(async () => {
+  if (busy) return;
+  const id = said.at(-1);
+  if (!id) return say("There is nothing to take back.");
+  busy = true;
+  try {
+    await remove(`/api/drafts/${encodeURIComponent(suite)}/${encodeURIComponent(id)}`);
+  } catch (error) {
+    if (error.status !== 404) throw error; // somebody else was quicker
+  } finally {
+    busy = false;
+  }
+  said = said.slice(0, -1);
+  forgive();
+  found = await get(`/api/drafts/${encodeURIComponent(suite)}`);
+  const draft = found.waiting.find((one) => one.id === id);
+  await (draft ? enter(draft, false) : next());
+  say("Taken back.");
+});
+
+function back() {
+  return h("button.button", { type: "button", onclick: undo, hidden: !said.length }, h("kbd", {}, "u"), "Undo");
 }
 
 function edit() {
@@ -155,7 +181,7 @@ function finished() {
   if (!accepted && !refused) return nothing();
   far();
   const href = split === "train" ? `/improve?data=${encodeURIComponent(suite)}` : `/evaluate?suite=${encodeURIComponent(suite)}`;
-  show($("desk"), h("section.finished", {}, h("h2", { tabindex: "-1" }, "Every draft is read"), h("p.soft", {}, `${accepted} accepted, ${refused} refused. `, split && `Suite ${suite} has ${plural(cases, "case")}.`), split && h("div.head-actions.wrap", {}, h("a.button.primary", { href }, split === "train" ? "Tune on them" : "Evaluate with them"))));
+  show($("desk"), h("section.finished", {}, h("h2", { tabindex: "-1" }, "Every draft is read"), h("p.soft", {}, `${accepted} accepted, ${refused} refused. `, split && `Suite ${suite} has ${plural(cases, "case")}.`), h("div.head-actions.wrap", {}, split && h("a.button.primary", { href }, split === "train" ? "Tune on them" : "Evaluate with them"), back())));
   $("desk").querySelector("h2").focus({ preventScroll: true });
   return undefined;
 }
@@ -179,10 +205,14 @@ $("more").addEventListener("submit", attempt(async (event) => {
 $("suite").addEventListener("change", () => {
   history.pushState(null, "", `/improve/drafts?suite=${encodeURIComponent($("suite").value)}`);
   later = [];
+  said = [];
   open();
 });
-for (const [key, action] of [["a", () => current?.form || judge("accepted")], ["r", () => current?.form || judge("refused")], ["e", edit], ["s", skip]]) bind(key, (event) => event?.repeat || action());
-window.addEventListener("popstate", open);
+for (const [key, action] of [["a", () => current?.form || judge("accepted")], ["r", () => current?.form || judge("refused")], ["e", edit], ["s", skip], ["u", () => current?.form || undo()]]) bind(key, (event) => event?.repeat || action());
+window.addEventListener("popstate", () => {
+  later = said = []; // they were of another suite
+  open();
+});
 open().then(attempt(async () => {
   const id = await underWay("generate");
   if (id) await drafting(id);
