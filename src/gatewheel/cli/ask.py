@@ -51,8 +51,8 @@ def command(
     asked = Question(text=question, where=where, schema=read_schema(schema_file) if schema_file else None)
     recorder = Recorder()
     with render.project(context) as project:
-        if project.parts.store.totals()[0] == 0:
-            render.hint_when_empty(project)
+        render.refuse_without_documents(project, app)
+        render.tell_release(project, app)
         with Screen(live=not as_json and sys.stdout.isatty()) as screen:
             answer = project.ask(asked, app=app, listener=screen.listener, recorder=recorder)
     if as_json:

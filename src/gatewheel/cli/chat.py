@@ -22,12 +22,12 @@ def command(context: click.Context, /, where: str, app: str, as_json: bool) -> N
     Reads one question a line; an empty line or Ctrl-D ends. With --json each answer is one line of JSON.
     """
     with render.project(context) as project:
-        if project.parts.store.totals()[0] == 0:
-            render.hint_when_empty(project)
+        render.refuse_without_documents(project, app)
+        render.tell_release(project, app)
         chat = project.chat(app=app, where=where)
         people = sys.stdin.isatty() and not as_json
         if people:
-            click.echo(click.style("Ask about your documents; an empty line ends.", dim=True))
+            click.echo(click.style("Ask; an empty line ends.", dim=True))
         while question := _read(people):
             try:
                 with Screen(live=people and sys.stdout.isatty()) as screen:

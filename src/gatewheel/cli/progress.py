@@ -67,19 +67,19 @@ def _lines() -> Show:
         nonlocal last
         if now and time.monotonic() - last >= 10:
             last = time.monotonic()
-            render.say(f"{now['target']}: {_counts(now)}")
+            render.say(f"{now['target']}: {_counts(now)}".removesuffix(": "))
 
     return show
 
 
 def _counts(now: Mapping[str, Any]) -> str:
-    said = [f"{now['done']}/{now['total']}"]
+    said = [f"{now['done']}/{now['total']}"] if now["total"] > 1 else []
     if now["known"]:
         said.append(f"{now['known']} known")
     if now["errors"]:
         said.append(f"{now['errors']} failed")
     if now["left"] is not None:
-        said.append(f"{now['rate']:.1f}/s")
+        said.append(f"{now['rate']:.0f} tokens/s" if now.get("point") else f"{now['rate']:.1f}/s")
         said.append(f"about {_time(now['left'])} left")
     return ", ".join(said)
 

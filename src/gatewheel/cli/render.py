@@ -112,8 +112,8 @@ def _lines() -> Callable[[Mapping[str, Any]], None]:
         if now and time.monotonic() - last >= 10:
             last = time.monotonic()
             share = now["bytes"] / now["total_bytes"] if now["total_bytes"] else 1.0
-            left = (last - began) * (1 - share) / share if share else float("nan")
-            say(f"{now['files']}/{now['total_files']} files, {_rate(now, began)}, about {left:.0f} s left")
+            left = f", about {(last - began) * (1 - share) / share:.0f} s left" if share else ""
+            say(f"{now['files']}/{now['total_files']} files, {_rate(now, began)}{left}")
 
     return show
 
@@ -137,11 +137,32 @@ def shorten(text: str, width: int) -> str:
     return text if len(text) <= width else text[:width].rsplit(" ", 1)[0] + " …"
 
 
+def refuse_without_documents(opened: Project, app: str) -> None:
+    """Raises ProjectError where an application answers from documents and none were ever ingested."""
+    from gatewheel.loop.recipes import reads_documents
+
+    if reads_documents(opened.config.table("app", app).settings):
+        _refuse_empty(opened)
+
+
+def tell_release(opened: Project, app: str) -> None:
+    """Where something else is released, that this command answers by the file; a service answers by the release."""
+    from gatewheel.ops import releases
+
+    released = releases.current(opened.parts.engine, app)
+    if released not in ("", here := opened.parts.variant(app).id):
+        say(f"what gatewheel.toml says answers here, variant {here[:12]}; `gatewheel serve` answers by {released[:12]}")
+
+
 def hint_when_empty(opened: Project) -> None:
     """Nothing was found: say so, and what to do when nothing was ever ingested."""
+    _refuse_empty(opened)
+    click.echo("No passage matches.", err=True)
+
+
+def _refuse_empty(opened: Project) -> None:
     if opened.parts.store.totals()[0] == 0:
         raise ProjectError("no documents are ingested yet", cure="run `gatewheel ingest`")
-    click.echo("No passage matches.", err=True)
 
 
 def write(path: str, text: str) -> None:

@@ -65,7 +65,8 @@ export function answerPanel(app, { named = false, onCite = () => false } = {}) {
   function show(answer) {
     element.removeAttribute("aria-busy");
     element.classList.toggle("abstained", answer.abstained);
-    status.textContent = answer.abstained ? "Not in your documents" : `Every sentence checked, ${plural(answer.citations.length, "citation")}`;
+    const said = answer.sentences.length ? `Every sentence checked, ${plural(answer.citations.length, "citation")}` : "Without your documents, so nothing was checked";
+    status.textContent = answer.abstained ? "Not in your documents" : said;
     text.replaceChildren(...withChips(answer, onCite));
     below.replaceChildren(...parts(answer, onCite));
   }
