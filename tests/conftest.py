@@ -24,8 +24,10 @@ from hypothesis import settings
 from sqlalchemy import URL, Engine, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
+from gatewheel.embeddings import openvino
 from gatewheel.kernel.store import database
 from gatewheel.kernel.store.database import URL_VARIABLE, open_database
+from gatewheel.models.cores import available_cores
 
 # the same examples every time: a test that fails by chance says nothing about the change that is being tested
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
@@ -38,12 +40,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # files of twenty processor seconds and more, by what they took
 LONGEST = (
-    "tests/test_docs.py tests/serve/test_fine_tuning.py tests/loop/test_improving.py tests/loop/test_tuning.py "
-    "tests/serve/test_api_openapi.py tests/serve/test_serve_command.py tests/loop/test_running.py "
-    "tests/loop/test_gate_run.py tests/loop/test_judge_run.py tests/loop/test_ingest_killed.py "
-    "tests/kernel/test_trace.py tests/models/test_conversion.py tests/models/test_openvino_batch.py "
-    "tests/loop/test_correcting.py tests/loop/test_evaluate_killed.py tests/models/test_llamacpp.py "
-    "tests/models/test_hf.py tests/models/test_memory.py"
+    "tests/test_docs.py tests/loop/test_tuning.py tests/cli/test_gate.py tests/serve/test_fine_tuning.py "
+    "tests/serve/test_api_openapi.py tests/loop/test_improving.py tests/models/test_openvino_batch.py "
+    "tests/contracts/test_model.py tests/serve/test_serve_command.py tests/studio/test_release.py "
+    "tests/models/test_conversion.py tests/loop/test_judge_run.py tests/loop/test_gate_run.py "
+    "tests/cli/test_judging.py tests/contracts/test_chunker.py tests/loop/test_correcting.py "
+    "tests/finetune/test_spread.py tests/loop/test_ingest_killed.py tests/studio/test_improve.py "
+    "tests/studio/test_people.py tests/models/test_llamacpp.py tests/finetune/test_shard.py "
+    "tests/serve/test_api_foresee.py tests/loop/test_running.py tests/cli/test_commands.py "
+    "tests/serve/test_api_improve.py"
 ).split()
 SERVER_VARIABLE = "GATEWHEEL_TEST_POSTGRESQL"
 NewURL = Callable[[], str]
@@ -100,6 +105,26 @@ def begun(migrated: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None
         migrate(engine, version)
 
     monkeypatch.setattr(database, "_migrate", copied)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_encoder() -> Iterator[None]:
+    """The projects that tests open in a worker have one embedded encoder: each would load it for 0.4 s of a processor.
+
+    It keeps nothing of what it encodes. Processes that tests start load their own.
+    """
+    create, made = openvino.create, dict[int, openvino.OpenVINOEncoder]()
+
+    def shared(settings: openvino.Settings) -> openvino.OpenVINOEncoder:
+        if settings != openvino.Settings():
+            return create(settings)
+        if (cores := available_cores()) not in made:
+            made[cores] = create(settings)
+        return made[cores]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openvino, "create", shared)
+        yield
 
 
 @pytest.fixture(scope="session")

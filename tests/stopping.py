@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -12,6 +14,7 @@ from typing import Any
 
 import gatewheel as gw
 from awaiting import eventually
+from gatewheel.cli.main import run
 from gatewheel.kernel import runs
 from gatewheel.kernel.runs import Run
 
@@ -25,11 +28,19 @@ def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*GATEWHEEL, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+def told(folder: Path, *words: str) -> tuple[int, str, str]:
+    """The exit code of `gatewheel …` and what it writes to both streams, here: a process would import all of it."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(["-C", str(folder), *words])
+    return code, out.getvalue(), err.getvalue()
+
+
 def called(folder: Path, *words: str) -> Any:
     """What `gatewheel … --json` says."""
-    done = subprocess.run([*GATEWHEEL, *words, "--json"], cwd=folder, capture_output=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    code, out, err = told(folder, *words, "--json")
+    assert code == 0, err
+    return json.loads(out)
 
 
 def the_run(folder: Path) -> Run:
@@ -49,16 +60,16 @@ def interrupted(watcher: subprocess.Popen[bytes], folder: Path) -> Run:
     """The run, once Ctrl-C has stopped it, which it does at once."""
     watcher.send_signal(signal.SIGINT)
     _, err = watcher.communicate(timeout=PROMPT)
-    run = the_run(folder)
-    assert (watcher.returncode, run.state) == (130, "cancelled"), err
-    assert f"gatewheel runs resume {run.id}".encode() in err
-    return run
+    stopped = the_run(folder)
+    assert (watcher.returncode, stopped.state) == (130, "cancelled"), err
+    assert f"gatewheel runs resume {stopped.id}".encode() in err
+    return stopped
 
 
 def killed(watcher: subprocess.Popen[bytes], folder: Path) -> Run:
     """The run, once the process that did its work is killed."""
-    run = the_run(folder)
-    assert run.process
-    os.kill(run.process, signal.SIGKILL)
+    at_work = the_run(folder)
+    assert at_work.process
+    os.kill(at_work.process, signal.SIGKILL)
     watcher.communicate(timeout=60)
-    return run
+    return at_work

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FLOORS = {"kernel", "loop", "cli", "sample", "studio"}  # every other is a room, a material or a door with a command
 SAMPLE = re.compile(r"gatewheel init (\S+) --sample")
+WORTH = re.compile(r"ingest$|evals run sample")  # what takes long, and is known to whoever begins with its store
+SHELL = re.compile(r"[|&;$<>`*~]")
+ALONE = {"README"}  # what who is new here types first
 ROOMS = {path.parent.name for path in (ROOT / "src" / "gatewheel").glob("*/__init__.py")} - FLOORS
 
 
@@ -25,20 +29,21 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the store of the first page that ingests the sample is kept; those after it find no document changed."""
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the newest store of the sample is kept that a page made; those after it ask and read nothing anew."""
     return tmp_path_factory.mktemp("sample") / "store"
 
 
 @pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
-def test_commands_of_a_page_run(page: Path, tmp_path: Path, ingested: Path) -> None:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+def test_commands_of_a_page_run(page: Path, tmp_path: Path, stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     folder, sample = tmp_path, None
-    (folder / "README.md").write_bytes((ROOT / "README.md").read_bytes())  # the reader stands in a checkout
+    if page.name == "README.md":  # its reader stands in a checkout
+        (folder / page.name).write_bytes(page.read_bytes())
     for kind, text in blocks(page):
         if kind == "python":
-            done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True)
+            done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True)
             assert done.returncode == 0, f"{text}\n{done.stderr.decode()}"
             continue
         for line in re.findall(r"^\$ (.*)$", text, re.MULTILINE):
@@ -47,14 +52,30 @@ def test_commands_of_a_page_run(page: Path, tmp_path: Path, ingested: Path) -> N
                 continue
             if line.startswith(("make ", "git ", "pip ")):
                 continue  # these build the environment that this very test runs in
-            done = subprocess.run(line, shell=True, cwd=folder, env=environment, capture_output=True)
-            assert done.returncode == 0, f"$ {line}\n{done.stdout.decode()}{done.stderr.decode()}"
+            monkeypatch.chdir(folder)
+            told(line, alone=page.stem in ALONE)
             if made := SAMPLE.fullmatch(line):
                 sample = folder / made[1]
-                if ingested.exists():
-                    shutil.copytree(ingested, sample / ".gatewheel", dirs_exist_ok=True)
-            elif sample and line.endswith("ingest") and not ingested.exists():
-                shutil.copytree(sample / ".gatewheel", ingested)
+                if stores.exists():
+                    shutil.copytree(stores, sample / ".gatewheel", dirs_exist_ok=True)
+            elif sample and (WORTH.search(line) or not stores.exists()):
+                shutil.rmtree(stores, ignore_errors=True)
+                shutil.copytree(sample / ".gatewheel", stores)
+
+
+def told(line: str, *, alone: bool) -> None:
+    """Run a line of a page; `alone`: in processes of its own, as all that a shell has to understand.
+
+    A process takes 0.6 s to import what it needs, and the pages have a hundred lines.
+    """
+    from gatewheel.cli.main import run
+
+    words = shlex.split(line, comments=True)
+    if alone or words[0] != "gatewheel" or SHELL.search(line):
+        done = subprocess.run(line, shell=True, capture_output=True)
+        assert done.returncode == 0, f"$ {line}\n{done.stdout.decode()}{done.stderr.decode()}"
+    else:
+        assert run(words[1:]) == 0, f"$ {line}"
 
 
 def test_configuration_in_the_pages_is_sound(tmp_path: Path) -> None:

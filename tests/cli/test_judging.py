@@ -40,16 +40,16 @@ def test_the_model_that_ships_fails_its_probation_and_says_so(
     toml = '[model.chat]\nuse = "llama.cpp"\nthreads = 2\ncontext_length = 2048\n\n[serve]\nslots = 2\n\n'
     (tmp_path / "gatewheel.toml").write_text(toml + own)
     (tmp_path / "helpful.md").write_text("4 is for three stars (*) in the answer, 3 for two, 2 for one, 1 for none.\n")
-    golden(tmp_path, agreeing(12), each=1)
+    golden(tmp_path, agreeing(6), each=1)
     said = told(tmp_path, "judge", "helpful")["judge"]
-    assert (said["state"], said["answers"]) == ("failed", 12)
+    assert (said["state"], said["answers"]) == ("failed", 6)
     assert said["low"] < 0.6
     assert said["people"] > 0.9
     assert told(tmp_path, "judges")["judges"][0]["text"] == said["text"]
     assert run(["-C", str(tmp_path), "evals", "judge", "helpful"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("judge helpful is on probation: agreement ")
-    assert "< 0.6 with people on 12 answers" in out
+    assert "< 0.6 with people on 6 answers" in out
 
 
 def test_a_judge_is_measured_listed_and_asked_to_prefer(

@@ -23,7 +23,6 @@ from gatewheel.models.dense import Dense, open_dense
 from gatewheel.models.exporting import export
 
 pytest.importorskip("torch", reason="the extra train is not installed")
-pytest.importorskip("peft", reason="the extra train is not installed")
 # PEFT 0.21 uses what transformers 5.23 means to rename
 pytestmark = pytest.mark.filterwarnings("ignore")
 TRL = importlib.util.find_spec("trl") is not None
@@ -70,7 +69,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, base: Dense) -> Iterator[P
 
 def trained(base: Dense, folder: Path, form: dict[str, Any]) -> dict[str, Any]:
     """Writes an adapter that learned for a few steps, and gives the weights that PEFT merges it into."""
-    import peft
+    peft = pytest.importorskip("peft", reason="the extra train is not installed")
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -100,7 +99,7 @@ def _by_trl(model: Any, config: Any, base: Path, folder: Path) -> Any:
 
 
 def _by_peft(model: Any, config: Any, base: Path, folder: Path) -> Any:
-    import peft
+    peft = pytest.importorskip("peft", reason="the extra train is not installed")
     import torch
 
     tuned, tokenizer = peft.get_peft_model(model, config), _tokenizer(base)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +20,9 @@ from gatewheel.kernel import runs
 from gatewheel.kernel.runs import Run
 from gatewheel.loop import running
 from gatewheel.loop.evaluate import Wanted
-from stopping import reached
+from stopping import GATEWHEEL, called, reached
 
 CASES, PARALLEL = 30, 2
-GATEWHEEL = [sys.executable, "-P", "-m", "gatewheel"]
 
 
 @pytest.fixture
@@ -84,9 +81,7 @@ def test_kill_9_loses_nothing_and_the_next_run_goes_on(folder: Path, endpoint: E
     reached(folder, "interrupted")
     before = answered(folder)
     assert before < CASES
-    done = subprocess.run([*GATEWHEEL, "evals", "run", "exam", "--json"], cwd=folder, capture_output=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert_finished(folder, endpoint, json.loads(done.stdout), before)
+    assert_finished(folder, endpoint, called(folder, "evals", "run", "exam"), before)
 
 
 def test_ctrl_c_cancels_and_resume_finishes(folder: Path, endpoint: Examinee) -> None:
@@ -100,13 +95,9 @@ def test_ctrl_c_cancels_and_resume_finishes(folder: Path, endpoint: Examinee) ->
     assert run.state == "cancelled"
     before = answered(folder)
     assert before < CASES
-    resume = [*GATEWHEEL, "runs", "resume", run.id, "--json"]
-    done = subprocess.run(resume, cwd=folder, capture_output=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    resumed = json.loads(done.stdout)
+    resumed = called(folder, "runs", "resume", run.id)
     assert (resumed["kind"], resumed["state"]) == ("evaluate", "done")
-    shown = subprocess.run([*GATEWHEEL, "evals", "run", "exam", "--json"], cwd=folder, capture_output=True, timeout=120)
-    found = json.loads(shown.stdout)
+    found = called(folder, "evals", "run", "exam")
     assert_finished(folder, endpoint, found, before)
     assert found["reports"][0]["report"]["id"] == resumed["result"]["reports"][0]
     assert found["reports"][0]["report"]["run"] == run.id

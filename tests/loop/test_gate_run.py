@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,9 @@ from gatewheel.loop import gating, running
 from gatewheel.loop.gating import Asked
 from gatewheel.ops import releases
 from gatewheel.ops.releases import Release
-from stopping import reached
+from stopping import GATEWHEEL, reached, told
 
 CASES = 24
-GATEWHEEL = [sys.executable, "-P", "-m", "gatewheel"]
 # an application asks the endpoint for what it reads from documents, so each answer costs a request
 GATE = """
 [sources]
@@ -85,8 +83,8 @@ def history(folder: Path) -> list[Release]:
 
 
 def called(folder: Path, *words: str) -> Any:
-    done = subprocess.run([*GATEWHEEL, *words, "--json"], cwd=folder, capture_output=True, timeout=120)
-    return json.loads(done.stdout or done.stderr)
+    _, out, err = told(folder, *words, "--json")
+    return json.loads(out or err)
 
 
 @pytest.mark.parametrize("victim", ["worker", "watcher"])

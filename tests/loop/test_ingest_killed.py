@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,9 +16,9 @@ from sqlalchemy import func, select
 import gatewheel as gw
 from gatewheel.kernel.durable import exclusive
 from gatewheel.kernel.store.schema import vectors
+from stopping import GATEWHEEL, called, told
 
 NOTES = 28  # of 30 passages each, so that with the first batch of 512 written there is a second to be killed in
-GATEWHEEL = [sys.executable, "-m", "gatewheel"]
 
 
 @pytest.fixture
@@ -77,8 +75,7 @@ def assert_consistent(folder: Path) -> None:
 
 
 def ingested(folder: Path) -> dict[str, int]:
-    done = subprocess.run([*GATEWHEEL, "-C", str(folder), "ingest", "--json"], capture_output=True, check=True)
-    result: dict[str, int] = json.loads(done.stdout)
+    result: dict[str, int] = called(folder, "ingest")
     return result
 
 
@@ -110,19 +107,16 @@ def test_ctrl_c_cancels_and_resume_finishes(folder: Path) -> None:
     with gw.open(folder) as project:
         [run] = _runs(project)
     assert run["state"] == "cancelled"
-    resume = [*GATEWHEEL, "-C", str(folder), "runs", "resume", str(run["id"]), "--json"]
-    done = subprocess.run(resume, capture_output=True)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["state"] == "done"
+    assert called(folder, "runs", "resume", str(run["id"]))["state"] == "done"
     with gw.open(folder) as project:
         assert project.parts.store.totals()[0] == NOTES
 
 
 def test_a_second_ingestion_at_once_is_refused_with_the_cure(folder: Path) -> None:
     with exclusive(folder / ".gatewheel"):
-        second = subprocess.run([*GATEWHEEL, "-C", str(folder), "ingest"], capture_output=True, text=True)
-    assert second.returncode == 1
-    assert "another run is at work" in second.stderr
+        code, _, err = told(folder, "ingest")
+    assert code == 1
+    assert "another run is at work" in err
 
 
 def _gone(process: int) -> None:

@@ -17,8 +17,7 @@ from awaiting import eventually
 from gatewheel.kernel import runs
 from gatewheel.loop import running
 from gatewheel.loop.project import Project
-
-GATEWHEEL = [sys.executable, "-P", "-m", "gatewheel"]
+from stopping import GATEWHEEL, told
 
 
 @pytest.fixture
@@ -29,6 +28,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.CompletedProcess(words, *told(folder, *words))
+
+
+def elsewhere(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """As `call`, from another process, which stands in the folder."""
     return subprocess.run([*GATEWHEEL, *words], cwd=folder, capture_output=True, text=True, timeout=60)
 
 
@@ -44,7 +48,7 @@ def queued(folder: Path, *, orphaned: bool) -> str:
 def test_modules_in_the_folder_of_documents_are_not_executed(folder: Path) -> None:
     for name in ("tokenizers", "openvino", "numpy", "gatewheel"):
         (folder / f"{name}.py").write_text("open('executed', 'w').close()\n")
-    done = call(folder, "ingest", "--json")
+    done = elsewhere(folder, "ingest", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["documents"] >= 1
     assert not (folder / "executed").exists()
@@ -123,20 +127,20 @@ def test_watch_gives_up_when_the_watcher_of_a_queued_run_is_killed(folder: Path)
 
 def test_a_queued_run_is_cancelled_from_another_terminal_and_then_never_begins(folder: Path) -> None:
     id_ = queued(folder, orphaned=False)
-    refused = call(folder, "runs", "resume", id_)
+    refused = elsewhere(folder, "runs", "resume", id_)
     assert refused.returncode == 1
     assert f"process {os.getpid()} executes run {id_} already" in refused.stderr
-    cancelled = call(folder, "runs", "cancel", id_, "--json")
+    cancelled = elsewhere(folder, "runs", "cancel", id_, "--json")
     assert (cancelled.returncode, json.loads(cancelled.stdout)["state"]) == (0, "cancelled")
     worker = [sys.executable, "-P", "-m", running.WORKER, str(folder), id_]
     assert subprocess.run(worker, timeout=60).returncode == 0
     with gw.open(folder) as project:
         assert runs.get(project.parts.engine, id_).state == "cancelled"
         assert project.parts.store.totals()[0] == 0
-    again = call(folder, "runs", "cancel", id_)
+    again = elsewhere(folder, "runs", "cancel", id_)
     assert again.returncode == 1
     assert f"run {id_} is cancelled already" in again.stderr
-    watched = call(folder, "runs", "watch", id_, "--json")
+    watched = elsewhere(folder, "runs", "watch", id_, "--json")
     assert (watched.returncode, json.loads(watched.stdout)["state"]) == (0, "cancelled")
 
 

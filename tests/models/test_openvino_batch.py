@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,9 +18,9 @@ import pytest
 
 from gatewheel.kernel.errors import ModelError
 from gatewheel.kernel.nouns import Completion, Message
-from gatewheel.kernel.places import cache_dir
 from gatewheel.kernel.ports import Decoding, Model, OnText
-from gatewheel.models import openvino
+from gatewheel.models import conversion, openvino
+from gatewheel.models.weights import DEFAULT, find, read_json
 
 QUESTIONS = ["Name three colours.", "What is the sea?", "Count from one to nine.", "Who wrote Hamlet?", "Say hello."]
 IMPOSSIBLE = {"type": "array", "minItems": 3, "maxItems": 1}
@@ -122,17 +121,23 @@ def test_its_process_ends_with_the_one_that_was_killed() -> None:
 
 
 def test_a_compiled_form_that_was_cut_short_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that the process maps; those that came with the conversion are test_conversion.py's."""
     settings = openvino.Settings(parallel=2, threads=1, context_length=256)
-    openvino.create(settings).close()
-    shutil.copytree(cache_dir() / "openvino", tmp_path / "openvino")
+    folder = conversion.kept(find(DEFAULT), threads=1, on_progress=print)
+    here = tmp_path / "openvino" / folder.name
+    for name in read_json(folder / "manifest.json") | {"manifest.json": 0}:
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).symlink_to(folder / name)
     monkeypatch.setenv("GATEWHEEL_CACHE", str(tmp_path))
-    blobs = list(tmp_path.glob("openvino/*/compiled/*.blob"))
-    for blob in blobs:
-        os.truncate(blob, blob.stat().st_size // 2)
-    assert blobs
+    openvino.create(settings).close()
+    [blob] = (one for one in here.glob("compiled/*.blob") if not one.is_symlink())
+    size = blob.stat().st_size
+    blob.chmod(0o600)
+    os.truncate(blob, size // 2)
     made = openvino.create(settings)
     assert ask(made, "Say hello.").text
     made.close()
+    assert blob.stat().st_size == size
 
 
 def child_of(process: int) -> int:

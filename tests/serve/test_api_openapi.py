@@ -30,7 +30,7 @@ ENDLESS = {  # each may start a process
     "/api/evals/suites/{suite}/run",
     "/api/releases/{app}/gate",
 }
-EXAMPLES = {GenerationMode.POSITIVE: 12, GenerationMode.NEGATIVE: 3}  # of each operation
+EXAMPLES = {GenerationMode.POSITIVE: 8, GenerationMode.NEGATIVE: 2}  # of each operation
 
 
 @pytest.fixture(scope="module")

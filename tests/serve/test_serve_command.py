@@ -22,8 +22,8 @@ import gatewheel as gw
 from awaiting import eventually
 from gatewheel.loop.serving import open_for_serving
 from silent_server import silent
+from stopping import GATEWHEEL, called, told
 
-GATEWHEEL = [sys.executable, "-P", "-m", "gatewheel"]
 QUESTION = "How many litres does the kettle hold?"
 
 
@@ -61,11 +61,11 @@ def running(home: Path) -> Iterator[str]:
         yield url
 
 
-def refused(*words: str) -> str:
-    done = subprocess.run([*GATEWHEEL, *words], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1, done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    return done.stderr
+def refused(home: Path, *words: str) -> str:
+    code, _, err = told(home, *words)
+    assert code == 1, err
+    assert len(err.strip().splitlines()) == 1, err
+    return err
 
 
 def raw(url: str) -> socket.socket:
@@ -81,7 +81,10 @@ def rest(connection: socket.socket) -> bytes:
 
 
 def test_others_are_not_served_without_keys(home: Path) -> None:
-    assert "gatewheel keys create" in refused("-C", str(home), "serve", "--host", "0.0.0.0")
+    words = [*GATEWHEEL, "-C", str(home), "serve", "--host", "0.0.0.0"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert "gatewheel keys create" in done.stderr
 
 
 def test_a_taken_port_is_told_with_its_cure(home: Path) -> None:
@@ -89,12 +92,12 @@ def test_a_taken_port_is_told_with_its_cure(home: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        assert "--port 0" in refused("-C", str(home), "serve", "--port", port)
-    assert "address" in refused("-C", str(home), "serve", "--host", "no such host")
+        assert "--port 0" in refused(home, "serve", "--port", port)
+    assert "address" in refused(home, "serve", "--host", "no such host")
 
 
 def test_the_demo_leaves_another_project_alone(home: Path) -> None:
-    assert "empty folder" in refused("-C", str(home), "serve", "--demo")
+    assert "empty folder" in refused(home, "serve", "--demo")
 
 
 def test_it_answers_and_says_nothing_of_itself(running: str) -> None:
@@ -244,12 +247,9 @@ def test_a_run_under_way_is_called_off_at_the_end_and_can_be_resumed(home: Path)
         assert process.wait(timeout=60) == 0
     for number in range(100):
         (home / f"many{number}.md").unlink()
-    shown: Any = json.loads(
-        subprocess.run([*GATEWHEEL, "-C", str(home), "runs", "show", run, "--json"], capture_output=True).stdout
-    )
+    shown = called(home, "runs", "show", run)
     assert shown["state"] in ("interrupted", "done")
-    done = subprocess.run([*GATEWHEEL, "-C", str(home), "runs", "resume", run], capture_output=True, timeout=60)
-    assert done.returncode == (0 if shown["state"] == "interrupted" else 1)
+    assert told(home, "runs", "resume", run)[0] == (0 if shown["state"] == "interrupted" else 1)
 
 
 def test_auto_becomes_the_engine_that_is_shared_and_what_is_pinned_stays(tmp_path: Path) -> None:
