@@ -43,6 +43,7 @@ ALL = [
     "head of reply tokens only",
     "logits in parts",
     "no padding",
+    "common beginnings once",
 ]
 # what is turned off, and how: by a setting, or by the worker
 SHARES: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -60,10 +61,11 @@ SHARES: dict[str, tuple[dict[str, Any], list[str]]] = {
 class Bench:
     """The folder with what both read, and the workers that read it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, examples: list[tuple[str, str, str]]) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         exporting.export(open_dense(find(DEFAULT)), folder / "base", kind=exporting.FOLDER)
-        (folder / "examples.json").write_text(json.dumps(_examples(MOST * BATCH)))
+        (folder / "examples.json").write_text(json.dumps(examples))
         self._asked({"prepare": str(folder)}, LEARNED)
 
     def ours(
@@ -96,13 +98,13 @@ def main() -> None:
     """Print what is asked for, all by default."""
     options = parser(__doc__)
     options.add_argument("--rounds", type=int, default=3, help="steps that are measured, after one that is not")
-    options.add_argument("--only", nargs="*", default=("speed", "memory", "shares"), help="speed, memory, shares")
+    options.add_argument("--only", nargs="*", default=("speed", "alike", "memory", "shares"), help="which tables")
     given = options.parse_args()
     if not PEER.exists():
         raise SystemExit(f"no {PEER}; run benchmarks/setup.sh")
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder))
-        made = {"speed": _speed, "memory": _memory, "shares": _shares}
+        bench = Bench(Path(folder), _examples(MOST * BATCH))
+        made = {"speed": _speed, "alike": _alike, "memory": _memory, "shares": _shares}
         tables = [table for name, make in made.items() if name in given.only for table in make(bench, given.rounds)]
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     print(f"load average of the last 1, 5 and 15 minutes: {load}", file=sys.stderr)
@@ -121,6 +123,17 @@ def _speed(bench: Bench, rounds: int) -> list[Table]:
     return [quick, both, _curves(trainers)]
 
 
+def _alike(bench: Bench, rounds: int) -> list[Table]:
+    """Examples that begin with the same long instruction."""
+    other = Bench(bench.folder / "alike", _messages(MOST * BATCH))
+    columns = ("trainer", "tokens/s", "tokens/CPU-s", "time ÷ ours", "CPU ÷ ours", "peak GB", "memory ÷ ours")
+    table = Table(title="Throughput, 2 threads, examples that begin with the same 230 tokens", columns=columns)
+    apart = other.ours("Gatewheel LoRA, that computed for each", 2, without=["common beginnings once"])
+    trainers = [other.ours("Gatewheel LoRA", 2), apart, other.trl("TRL", 2)]
+    _raced(trainers, rounds, table)
+    return [table, _curves(trainers)]
+
+
 def _raced(trainers: Sequence[Trainer], rounds: int, table: Table) -> None:
     in_turn(trainers, rounds)
     ours = trainers[0]
@@ -136,7 +149,7 @@ def _curves(trainers: Sequence[Trainer]) -> Table:
     """The loss of each step, and how far each is from TRL in float32."""
     exact = trainers[-1].losses
     steps = tuple(f"step {number}" for number in range(1, len(exact) + 1))
-    table = Table(title="Loss before each step", columns=("trainer", *steps, "largest difference to TRL, float32"))
+    table = Table(title="Loss before each step", columns=("trainer", *steps, "largest difference to the last"))
     for one in trainers:
         far = max(abs(mine - theirs) for mine, theirs in zip(one.losses, exact, strict=True))
         table.rows.append([one.name, *(f"{loss:.4f}" for loss in one.losses), f"{far:.4f}"])
@@ -197,6 +210,21 @@ def _examples(count: int) -> list[tuple[str, str, str]]:
         asked = f"{name} from {town} orders {amount} pieces of {item}. Note: {note}"
         reply = json.dumps({"name": name, "town": town, "item": item, "count": amount})
         found.append(("Turn the order into JSON with the keys name, town, item, count.", asked, reply))
+    return found
+
+
+def _messages(count: int) -> list[tuple[str, str, str]]:
+    """Messages that are sorted into one of forty words, which an instruction lists."""
+    drawn, things = random.Random(6), ("card", "transfer", "refund", "account", "limit", "pin", "top up", "exchange")
+    labels = [
+        f"{thing.replace(' ', '_')}_{what}" for thing in things for what in ("lost", "late", "fee", "new", "wrong")
+    ]
+    system = f"Sort the message of a customer. Answer with one of these words and nothing else: {', '.join(labels)}."
+    found = []
+    for _ in range(count):
+        label = drawn.choice(labels)
+        thing, _, what = label.replace("_", " ").rpartition(" ")
+        found.append((system, f"Hello, since {drawn.randint(1, 28)} May my {thing} seems to be {what}.", label))
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from gatewheel.finetune.linear import Linear
 from gatewheel.finetune.llama import Llama
 from gatewheel.finetune.lora import create
 from gatewheel.finetune.method import Point
-from gatewheel.finetune.packing import laid_out, step_rows
+from gatewheel.finetune.packing import Layout, Pack, laid_out, step_rows
 from gatewheel.finetune.plan import prepare
 from gatewheel.finetune.preflight import preflight
 from gatewheel.finetune.settings import Settings
@@ -65,7 +65,7 @@ def _examples(path: Path) -> list[Example]:
     found = []
     for number, (system, asked, reply) in enumerate(json.loads(path.read_text())):
         prompt = (Message(role="system", content=system), Message(role="user", content=asked))
-        found.append(Example(prompt=prompt, reply=reply, case=str(number)))
+        found.append(Example(prompt=prompt, reply=reply, group=str(number)))
     return found
 
 
@@ -127,13 +127,13 @@ def _torchs_attention() -> None:
 def _head_of_all() -> None:
     """Logits of every token, prompt or reply; those of prompts carry no loss."""
 
-    def surprise(self: Llama, x: Tensor, tokens: Tensor, replies: Tensor, share: float) -> tuple[float, Tensor]:
+    def surprise(self: Llama, x: Tensor, laid: Layout, share: float) -> tuple[float, Tensor]:
         hidden = torch.empty_like(x)
         norm(hidden, x, self.last_norm, self.eps)
         mine = torch.zeros(len(x), dtype=torch.bool)
-        mine[replies - 1] = True
-        total, inner = loss.cross_entropy(hidden[mine], whole(self.head), tokens[replies], share)
-        loss.cross_entropy(hidden[~mine], whole(self.head), tokens[~mine], share)
+        mine[laid.asked] = True
+        total, inner = loss.cross_entropy(hidden[mine], whole(self.head), laid.wanted, share)
+        loss.cross_entropy(hidden[~mine], whole(self.head), laid.tokens[~mine], share)
         gradient = torch.zeros_like(x)
         gradient[mine] = inner
         return total, norm_back(gradient, x, self.last_norm, self.eps, torch.zeros_like(x))
@@ -151,17 +151,18 @@ def _padded() -> None:
         longest = max(len(row.tokens) for row in found)
         return found
 
-    def parts(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
+    def parts(rows: Sequence[Row], tokens: int, **_: bool) -> list[Pack]:
         count = max(1, tokens // longest)
-        yield from (list(rows[start : start + count]) for start in range(0, len(rows), count))
+        return [Pack(tuple(rows[start : start + count])) for start in range(0, len(rows), count)]
 
-    def padded(rows: Sequence[Row], device: torch.device) -> tuple[Tensor, list[int], Tensor]:
-        tokens = torch.zeros(len(rows), longest, dtype=torch.long, device=device)
+    def padded(pack: Pack, device: torch.device) -> Layout:
+        tokens = torch.zeros(len(pack.rows), longest, dtype=torch.long, device=device)
         replies: list[int] = []
-        for number, row in enumerate(rows):
+        for number, row in enumerate(pack.rows):
             tokens[number, : len(row.tokens)] = torch.tensor(row.tokens)
             replies += range(number * longest + row.reply, number * longest + len(row.tokens))
-        return tokens.flatten(), [longest] * len(rows), torch.tensor(replies, device=device)
+        flat, wanted = tokens.flatten(), torch.tensor(replies, device=device)
+        return Layout(flat, 0, (longest,) * len(pack.rows), wanted - 1, flat[wanted])
 
     _replace(step_rows, rows_of)
     _replace(laid_out, padded)
@@ -172,12 +173,18 @@ def _whole_logits() -> None:
     loss.TOKENS = 2**30
 
 
+def _no_trunk() -> None:
+    """What examples begin with alike is computed for each."""
+    _replace(packing.trunk_of, lambda _: 0)
+
+
 WITHOUT: dict[str, Callable[[], None]] = {
     "pairs in the product": _pairs_apart,
     "attention by plain products": _torchs_attention,
     "head of reply tokens only": _head_of_all,
     "logits in parts": _whole_logits,
     "no padding": _padded,
+    "common beginnings once": _no_trunk,
 }
 
 if __name__ == "__main__":

@@ -40,12 +40,12 @@ def write(folder: Path, *, tied: bool = True, layers: int = 2) -> Path:
     return folder
 
 
-def examples(count: int, *, seed: int = 0) -> list[Example]:
-    """Words to be written backwards."""
+def examples(count: int, *, seed: int = 0, told: str = "") -> list[Example]:
+    """Words to be written backwards, each after what is told to all of them."""
     rng = random.Random(seed)
     found = []
     for number in range(count):
         word = "".join(rng.choice(string.ascii_lowercase[:6]) for _ in range(rng.randint(2, 9)))
-        said = (Message(role="user", content=f"turn {word}"),)
-        found.append(Example(prompt=said, reply=word[::-1], case=f"case {number}"))
+        said = (Message(role="user", content=f"{told}turn {word}"),)
+        found.append(Example(prompt=said, reply=word[::-1], group=f"case {number}"))
     return found

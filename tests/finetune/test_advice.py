@@ -28,6 +28,7 @@ def curves(*validation: float) -> list[Point]:
         ((2.0, 2.1, 2.2), False, "lower learning_rate"),
         ((2.0, 1.6, 1.2, 0.8), False, "raise epochs"),
         ((2.0, 1.0, 0.8, 0.799), False, "levelled off"),
+        ((2.0, 0.8, 1.0, 0.81), True, "falls again after it rose since step 1: raise patience"),
         ((8.4, 0.3, 0.009, 0.0104), False, "levelled off"),
         ((), False, "keep some back"),
     ],

@@ -58,47 +58,70 @@ def theirs(folder: Path, model: Any, settings: Any) -> Any:
     return wrapped
 
 
-def tokens() -> Any:
-    return torch.randint(3, 35, (sum(LENGTHS),), generator=torch.Generator().manual_seed(2))
+def pack(trunk: int = 0) -> Any:
+    """Examples that begin with so many tokens, and go on with as many as LENGTHS says."""
+    from gatewheel.finetune.packing import Pack
+    from gatewheel.finetune.tokens import Row
+
+    drawn = torch.randint(3, 35, (trunk + sum(LENGTHS),), generator=torch.Generator().manual_seed(2)).tolist()
+    common, rows = drawn[:trunk], []
+    for number, (first, length) in enumerate(zip(FROM, LENGTHS, strict=True)):
+        start = trunk + sum(LENGTHS[:number])
+        rows.append(Row((*common, *drawn[start : start + length]), trunk + first, str(number)))
+    return Pack(tuple(rows), trunk)
 
 
-def places() -> Any:
-    starts = [sum(LENGTHS[:number]) for number in range(len(LENGTHS))]
-    spans = zip(starts, FROM, LENGTHS, strict=True)
-    return torch.cat([torch.arange(start + first, start + length) for start, first, length in spans])
+def test_a_reply_that_was_all_but_impossible_has_a_loss_and_a_gradient() -> None:
+    from gatewheel.finetune.loss import cross_entropy
+
+    hidden, head = torch.eye(2), torch.tensor([[400.0, 0.0], [0.0, 0.0], [-300.0, 3.0]])
+    wanted = torch.tensor([2, 1])
+    total, gradient = cross_entropy(hidden.clone(), head, wanted, 1.0)
+    leaf = hidden.clone().requires_grad_()
+    expected = torch.nn.functional.cross_entropy(leaf @ head.t(), wanted, reduction="sum")
+    expected.backward()
+    assert total == pytest.approx(float(expected.detach()))  # 700 nats of the first
+    torch.testing.assert_close(gradient, leaf.grad)
+
+
+def surprise(reference: Any, row: Any) -> Any:
+    """Of the reply of an example that stands alone."""
+    ids = torch.tensor([row.tokens])
+    logits = reference(ids).logits[0, row.reply - 1 : -1]
+    return torch.nn.functional.cross_entropy(logits, ids[0, row.reply :], reduction="sum")
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("said", "trunk"),
     [
-        {},
-        {"rslora": True},
-        {"dora": True},
-        {"targets": ("q_proj", "v_proj")},
-        {"targets": ("k_proj", "up_proj", "down_proj"), "dora": True},
+        ({}, 0),
+        ({"rslora": True}, 19),
+        ({"dora": True}, 16),
+        ({"targets": ("q_proj", "v_proj")}, 21),
+        ({"targets": ("k_proj", "up_proj", "down_proj"), "dora": True}, 0),
     ],
     ids=str,
 )
 def test_loss_and_gradients_are_those_of_peft(
-    tmp_path: Path, said: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, said: dict[str, Any], trunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from gatewheel.finetune import attention, loss
+    from gatewheel.finetune.packing import laid_out
 
     monkeypatch.setattr(attention, "QUERIES", 4)  # so that examples have several blocks, as long ones have
     monkeypatch.setattr(loss, "TOKENS", 5)
     folder = tuning.write(tmp_path, tied=not said)
     model, settings = ours(folder, **said)
     reference = theirs(folder, model, settings)
-    ids, expected, count = tokens(), torch.zeros((), dtype=torch.float64), len(places())
-    for number, length in enumerate(LENGTHS):  # by themselves, as no packing could do better
-        start = sum(LENGTHS[:number])
-        row = ids[None, start : start + length]
-        logits = reference(row).logits[0, FROM[number] - 1 : -1]
-        expected = expected + torch.nn.functional.cross_entropy(logits, row[0, FROM[number] :], reduction="sum")
-    (expected / count).backward()
-    total = model.learn(ids, LENGTHS, places(), 1 / count)
+    packed, expected = pack(trunk), torch.zeros((), dtype=torch.float64)
+    laid = laid_out(packed, torch.device("cpu"))
+    assert laid.trunk == trunk
+    for row in packed.rows:  # by themselves, as no packing could do better
+        expected = expected + surprise(reference, row)
+    (expected / len(laid.wanted)).backward()
+    total = model.learn(laid, 1 / len(laid.wanted))
     assert total == pytest.approx(float(expected.detach()), rel=1e-6)  # transformers takes norms in float32
-    assert model.loss(ids, LENGTHS, places()) == pytest.approx(total, rel=1e-12)
+    assert model.loss(laid) == pytest.approx(total, rel=1e-12)
     grads = {name: parameter.grad for name, parameter in reference.named_parameters()}
     for linear in model.linears():
         held = [linear.a.grad, linear.b.grad, None if linear.magnitude is None else linear.magnitude.grad]
@@ -121,13 +144,15 @@ def test_with_dropout_they_are_those_of_peft_with_the_same_inputs_left_out(
     tmp_path: Path, said: dict[str, Any]
 ) -> None:
     from gatewheel.finetune.dropout import Dropout
+    from gatewheel.finetune.packing import laid_out
 
     folder, seeds = tuning.write(tmp_path), [7, 8, 9]
     model, settings = ours(folder, **said)
     reference = theirs(folder, model, settings)
     fused = {rows.module: linear.rows[0].module for linear in model.linears() for rows in linear.rows}
     held = dict(reference.named_modules())
-    ids, expected, count = tokens(), torch.zeros((), dtype=torch.float64), len(places())
+    packed, expected = pack(), torch.zeros((), dtype=torch.float64)
+    laid = laid_out(packed, torch.device("cpu"))
     for number, length in enumerate(LENGTHS):
         alone = Dropout(0.4, seeds[number : number + 1], [length])
 
@@ -141,14 +166,11 @@ def test_with_dropout_they_are_those_of_peft_with_the_same_inputs_left_out(
 
         for module, first in fused.items():
             held[f"base_model.model.{module}"].lora_dropout["default"] = LeftOut(first)
-        start = sum(LENGTHS[:number])
-        row = ids[None, start : start + length]
-        logits = reference(row).logits[0, FROM[number] - 1 : -1]
-        expected = expected + torch.nn.functional.cross_entropy(logits, row[0, FROM[number] :], reduction="sum")
-    (expected / count).backward()
-    total = model.learn(ids, LENGTHS, places(), 1 / count, Dropout(0.4, seeds, LENGTHS))
+        expected = expected + surprise(reference, packed.rows[number])
+    (expected / len(laid.wanted)).backward()
+    total = model.learn(laid, 1 / len(laid.wanted), Dropout(0.4, seeds, LENGTHS))
     assert total == pytest.approx(float(expected.detach()), rel=1e-6)
-    assert model.loss(ids, LENGTHS, places()) != pytest.approx(total, rel=1e-3)  # a look leaves nothing out
+    assert model.loss(laid) != pytest.approx(total, rel=1e-3)  # a look leaves nothing out
     grads = {name: parameter.grad for name, parameter in reference.named_parameters()}
     for linear in model.linears():
         start = 0
@@ -182,9 +204,7 @@ def test_the_losses_of_a_tuning_are_those_of_a_plain_loop_over_peft(tmp_path: Pa
         rows = step_rows(plan.learned, step, settings)
         total = torch.zeros(())
         for row in rows:
-            ids = torch.tensor([row.tokens])
-            logits = reference(ids).logits[0, row.reply - 1 : -1]
-            total = total + torch.nn.functional.cross_entropy(logits, ids[0, row.reply :], reduction="sum")
+            total = total + surprise(reference, row)
         loss = total / sum(row.learned for row in rows)
         expected.append(float(loss.detach()))
         optimiser.zero_grad()

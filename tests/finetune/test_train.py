@@ -37,9 +37,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tuning.write(tmp_path_factory.mktemp("base"))
 
 
-def tuned(base: Path, folder: Path, watch: Any = None, *, count: int = 40, **said: Any) -> Tuned:
+def tuned(base: Path, folder: Path, watch: Any = None, *, count: int = 40, told: str = "", **said: Any) -> Tuned:
     settings = Settings(**{**SMALL, "steps": 12, "batch": 4, **said})
-    return lora.create(settings).train(base, tuning.examples(count), folder=folder, watch=watch)
+    return lora.create(settings).train(base, tuning.examples(count, told=told), folder=folder, watch=watch)
 
 
 def weights(made: Tuned) -> bytes:
@@ -68,12 +68,27 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(base: Path, 
     assert weights(tuned(base, tmp_path / "c", seed=1)) != first
 
 
-@pytest.mark.parametrize("other", [{"packing": False}, {"micro_tokens": 40}], ids=str)
-def test_a_step_is_the_same_however_it_is_computed(base: Path, tmp_path: Path, other: dict[str, Any]) -> None:
-    whole, parts = tuned(base, tmp_path / "a"), tuned(base, tmp_path / "b", **other)
+@pytest.mark.parametrize("other", [{"packing": False}, {"micro_tokens": 40}, {"threads": 2}], ids=str)
+@pytest.mark.parametrize("told", ["", "this is what all of them are told. "], ids=["", "trunk"])
+def test_a_step_is_the_same_however_it_is_computed(
+    base: Path, tmp_path: Path, told: str, other: dict[str, Any]
+) -> None:
+    whole, parts = tuned(base, tmp_path / "a", told=told), tuned(base, tmp_path / "b", told=told, **other)
     for name, close in (("loss", 1e-4), ("validation", 1e-4), ("gradient_norm", 1e-3)):
         one, two = ([getattr(point, name) for point in made.points] for made in (whole, parts))
         assert [value or 0 for value in one] == pytest.approx([value or 0 for value in two], rel=close)
+
+
+@pytest.mark.parametrize("dora", [False, True])
+def test_a_step_leaves_nothing_behind_but_the_pairs(base: Path, dora: bool) -> None:
+    from gatewheel.finetune.loading import Loader
+    from gatewheel.models.dense import open_dense
+
+    model = Loader(open_dense(base), Settings(dora=dora), nf4=False, dtype=torch.float32).load()
+    model.refresh()
+    for linear in model.linears():  # what keeps a graph keeps every step of a tuning
+        kept = [each for each in vars(linear).values() if isinstance(each, torch.Tensor) and each.grad_fn is not None]
+        assert not kept
 
 
 KILLED = """
@@ -126,13 +141,16 @@ def test_asked_to_stop_it_keeps_what_it_has_and_cancelled_it_leaves_a_checkpoint
 
 
 def test_it_stops_early_and_gives_the_best_pairs(base: Path, tmp_path: Path) -> None:
-    made = tuned(base, tmp_path, steps=200, evaluate_every=5, patience=2, count=16, learning_rate=0.05)
+    form = {"steps": 200, "evaluate_every": 5, "patience": 2, "count": 16, "learning_rate": 0.05, "seed": 1}
+    made = tuned(base, tmp_path, **form)
     assert made.stopped == "early"
     assert made.validation is not None
     _, best, last = made.validation
     assert best < last
     assert made.best_step == made.steps - 10
     assert "memorising" in made.advice
+    again = tuned(base, tmp_path, **form)  # killed before its adapter was kept, it has nothing more to learn
+    assert (again.stopped, again.steps, weights(again)) == ("early", made.steps, weights(made))
 
 
 def test_without_validation_the_last_pairs_are_kept(base: Path, tmp_path: Path) -> None:

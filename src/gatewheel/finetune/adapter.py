@@ -24,21 +24,24 @@ def as_adapter(model: Llama, settings: Settings, *, base: str) -> Adapter:
     )
 
 
-def take_over(model: Llama, adapter: Adapter) -> None:
+@torch.no_grad()
+def take_over(model: Llama, adapter: Adapter, settings: Settings) -> None:
     """Set the pairs of the model to those of an adapter, so that a tuning goes on from it.
 
+    Where the settings count pairs otherwise, B is that much smaller or larger: W + s B A is the same.
     Raises ModelError where the two have pairs for other linears, or of another rank.
     """
-    for linear in model.linears():
-        for module, a, b, magnitude in linear.pairs():
-            if module not in adapter.pairs or adapter.pairs[module][0].shape != a.shape:
-                what = f"the adapter has no pair of rank {len(a)} for {module}"
-                raise ModelError(what, cure="set rank and targets to those that it was trained with")
-            theirs = adapter.pairs[module]
-            a.copy_(torch.from_numpy(theirs[0]))
-            b.copy_(torch.from_numpy(theirs[1]))
-            if magnitude is not None and module in adapter.magnitudes:
-                magnitude.copy_(torch.from_numpy(adapter.magnitudes[module])[:, None])
+    ours = [pair for linear in model.linears() for pair in linear.pairs()]
+    shapes = {module: tuple(a.shape) for module, a, _, _ in ours}
+    if shapes != {module: pair[0].shape for module, pair in adapter.pairs.items()} or adapter.dora != settings.dora:
+        what = f"the adapter has other pairs than rank {settings.rank} for {', '.join(settings.targets)}"
+        raise ModelError(what, cure="set rank, targets and dora to those that it was trained with")
+    for module, a, b, magnitude in ours:
+        theirs = adapter.pairs[module]
+        a.copy_(torch.from_numpy(theirs[0]))
+        b.copy_(torch.from_numpy(theirs[1]) * (adapter.scale / settings.scale))
+        if magnitude is not None:
+            magnitude.copy_(torch.from_numpy(adapter.magnitudes[module])[:, None])
     model.refresh()
 
 

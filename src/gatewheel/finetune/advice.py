@@ -29,6 +29,8 @@ def advise(points: Sequence[Point], *, early: bool) -> str:
             f"{_kept(early)}; more examples or a lower rank would carry further"
         )
     if len(looks) > 3 and looks[-2][1] - last > 0.05 * (first - last):
+        if early:
+            return f"the validation loss falls again after it rose since step {best_step}: raise patience to go on"
         return "the validation loss still falls: raise epochs (or steps) to go on"
     return "the validation loss has levelled off: more epochs would change little, more examples might"
 

@@ -66,7 +66,7 @@ def restore(folder: Path, fingerprint: str, optimiser: torch.optim.Optimizer) ->
         ) from error
     if progress.fingerprint != fingerprint:
         what = f"{path} is of a tuning with another base, other examples or other settings"
-        raise UserError(what, cure="name another folder, or delete the file to start anew")
+        raise UserError(what, cure="delete that file, and this one begins anew; or begin another")
     for number, (parameter, _) in enumerate(_states(optimiser)):
         parameter.data.copy_(tensors[f"{number}.value"])
         names = ("step", "exp_avg", "exp_avg_sq")

@@ -26,7 +26,7 @@ def greedy(
     turns = model.turns([len(prompt) + at_most])
     while len(written) < at_most:
         start = len(prompt) + len(written) - len(tokens)
-        here = Turns(turns.cosine[start:][: len(tokens)], turns.sine[start:][: len(tokens)], [len(tokens)])
+        here = Turns(turns.cosine[start:][: len(tokens)], turns.sine[start:][: len(tokens)], 0, [len(tokens)])
         x = whole(model.embedding)[tokens]
         for number, block in enumerate(model.blocks):
             x, held[number] = block.newest(x, here, held[number])

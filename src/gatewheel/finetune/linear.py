@@ -71,6 +71,7 @@ class Linear:
         both = zip(self._blocks(self.b.data), magnitudes, strict=True)
         return [(rows.module, self.a.data[place], b, own) for (place, rows, b), own in both]
 
+    @torch.no_grad()
     def refresh(self) -> None:
         """Take over the pairs as they are now; once after each step."""
         self._down.copy_(self.a)

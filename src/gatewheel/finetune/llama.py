@@ -18,15 +18,17 @@ from gatewheel.finetune.attention import Heads
 from gatewheel.finetune.dropout import Dropout
 from gatewheel.finetune.linear import Linear
 from gatewheel.finetune.loss import cross_entropy
+from gatewheel.finetune.packing import Layout
 from gatewheel.finetune.shard import Shard, whole
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """Cosine and sine of each token's position, (n, 1, width / 2), the lengths of the examples, what is dropped."""
+    """Cosine and sine of each token's position, (n, 1, width / 2), how the examples lie, and what is dropped."""
 
     cosine: Tensor
     sine: Tensor
+    trunk: int
     lengths: Sequence[int]
     drop: Dropout | None = None
 
@@ -67,7 +69,7 @@ class Block:
     def forward(self, x: Tensor, turns: Turns) -> tuple[Tensor, Tape]:
         rows, made_rows = self.rows(x, turns)
         attended = self.output.room(x)
-        attention.forward(attended[:, : self.output.inputs], rows, turns.lengths, self.heads)
+        attention.forward(attended[:, : self.output.inputs], rows, turns.trunk, turns.lengths, self.heads)
         middle, made_output = self.output.forward(self.output.fill(attended, turns.drop), beside=x)
         both, made_both = self.gate_up.forward(self._normed(self.gate_up, middle, self.linears_norm, turns.drop))
         out, made_down = self.down.forward(self._gated(both, turns.drop), beside=middle)
@@ -98,7 +100,7 @@ class Block:
         inner = self.gate_up.back(inner, again, made_both, drop)
         gradient = elementwise.norm_back(inner, tape.middle, self.linears_norm, self.eps, gradient)
         inner = self.output.back(gradient, tape.attended, made_output, drop)
-        inner = attention.back(inner, tape.rows, turns.lengths, self.heads)
+        inner = attention.back(inner, tape.rows, turns.trunk, turns.lengths, self.heads)
         elementwise.rotate(self._turning(inner), turns.cosine, -turns.sine)
         again = self._normed(self.qkv, tape.x, self.attention_norm, drop)
         inner = self.qkv.back(inner, again, made_rows, drop)
@@ -147,42 +149,41 @@ class Llama:
             linear.refresh()
 
     @torch.no_grad()
-    def loss(self, tokens: Tensor, lengths: Sequence[int], replies: Tensor) -> float:
-        """Sum of -log p of the tokens at the places `replies`; nothing is learned."""
-        x, turns = whole(self.embedding)[tokens], self.turns(lengths)
+    def loss(self, laid: Layout) -> float:
+        """Sum of -log p of the tokens that are wanted; nothing is learned."""
+        x, turns = whole(self.embedding)[laid.tokens], self.turns(laid.lengths, trunk=laid.trunk)
         for block in self.blocks:
             x, _ = block.forward(x, turns)
-        return self._surprise(x, tokens, replies, 1.0)[0]
+        return self._surprise(x, laid, 1.0)[0]
 
     @torch.no_grad()
-    def learn(
-        self, tokens: Tensor, lengths: Sequence[int], replies: Tensor, share: float, drop: Dropout | None = None
-    ) -> float:
+    def learn(self, laid: Layout, share: float, drop: Dropout | None = None) -> float:
         """The same sum; the gradient of `share` times it is added to that of the pairs.
 
-        `tokens` (n) are examples of these lengths one after another; before each of `replies` stands another token.
+        What is dropped is drawn for each example, so `drop` wants examples that share no trunk.
         """
-        x, turns, tapes = whole(self.embedding)[tokens], self.turns(lengths, drop), []
+        x, turns, tapes = whole(self.embedding)[laid.tokens], self.turns(laid.lengths, drop, trunk=laid.trunk), []
         for block in self.blocks:
             x, tape = block.forward(x, turns)
             tapes.append(tape)
-        total, gradient = self._surprise(x, tokens, replies, share)
+        total, gradient = self._surprise(x, laid, share)
         for block in reversed(self.blocks):
             gradient = block.back(gradient, tapes.pop(), turns)
         return total
 
-    def turns(self, lengths: Sequence[int], drop: Dropout | None = None) -> Turns:
-        positions = torch.cat([torch.arange(length, device=self.frequencies.device) for length in lengths])
+    def turns(self, lengths: Sequence[int], drop: Dropout | None = None, *, trunk: int = 0) -> Turns:
+        spans = [(0, trunk), *((trunk, trunk + length) for length in lengths)]
+        positions = torch.cat([torch.arange(*span, device=self.frequencies.device) for span in spans])
         angles = torch.outer(positions.to(self.frequencies.dtype), self.frequencies)[:, None]
         dtype = self.last_norm.dtype
-        return Turns(angles.cos().to(dtype), angles.sin().to(dtype), lengths, drop)
+        return Turns(angles.cos().to(dtype), angles.sin().to(dtype), trunk, lengths, drop)
 
-    def _surprise(self, x: Tensor, tokens: Tensor, replies: Tensor, share: float) -> tuple[float, Tensor]:
+    def _surprise(self, x: Tensor, laid: Layout, share: float) -> tuple[float, Tensor]:
         """The sum, and the gradient of what the last block gave."""
-        asked = x[replies - 1]
+        asked = x[laid.asked]
         hidden = torch.empty_like(asked)
         elementwise.norm(hidden, asked, self.last_norm, self.eps)
-        total, inner = cross_entropy(hidden, whole(self.head), tokens[replies], share)
+        total, inner = cross_entropy(hidden, whole(self.head), laid.wanted, share)
         gradient = torch.zeros_like(x)
-        gradient[replies - 1] = elementwise.norm_back(inner, asked, self.last_norm, self.eps, torch.zeros_like(asked))
+        gradient[laid.asked] = elementwise.norm_back(inner, asked, self.last_norm, self.eps, torch.zeros_like(asked))
         return total, gradient

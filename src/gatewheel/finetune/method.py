@@ -78,6 +78,7 @@ class Tuned:
 class Task:
     """All that a tuning is made of: weights (a GGUF file or a Hugging Face folder), examples, settings, where to.
 
+    `begins` is an adapter that it goes on from instead of beginning with pairs that change nothing.
     Plain values, so that every process that takes part can be given them.
     """
 
@@ -86,15 +87,17 @@ class Task:
     settings: Settings
     nf4: bool
     folder: Path
+    begins: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """LoRA or QLoRA with its settings."""
+    """LoRA or QLoRA with its settings; `begins` is an adapter that it goes on from."""
 
     name: Literal["lora", "qlora"]
     settings: Settings
     nf4: bool
+    begins: Path | None = None
 
     def train(
         self,
@@ -119,6 +122,7 @@ class Method:
             settings=self.settings,
             nf4=self.nf4,
             folder=folder.absolute(),
+            begins=self.begins and self.begins.absolute(),
         )
         return spread(task, scale, watch or _unwatched)
 

@@ -12,14 +12,16 @@ from pathlib import Path
 import torch
 
 from gatewheel.finetune import hands
+from gatewheel.finetune.adapter import take_over
 from gatewheel.finetune.llama import Llama
 from gatewheel.finetune.loading import Loader, computed_in, device
 from gatewheel.finetune.settings import Settings
 from gatewheel.finetune.tokens import Read, Row, Speller, divide, open_speller, read
 from gatewheel.kernel.example import Example
+from gatewheel.models import adapters
 from gatewheel.models.cores import available_cores
 from gatewheel.models.dense import Dense, open_dense
-from gatewheel.models.weights import identity
+from gatewheel.models.weights import base_identity
 
 LOOKS = 10  # at the validation examples, when nothing else is said
 MICRO_TOKENS = {"cpu": 512, "cuda": 16_384}  # on a CPU 256 to 2048 are as fast, and each token takes memory
@@ -29,7 +31,8 @@ _WITHOUT_EFFECT = {"threads", "samples", "checkpoint_every"}  # on the trajector
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """`learned` and `kept` are the rows to learn from and to validate on. `base` is the SHA-256 of the weights.
+    """`learned` and `kept` are the rows to learn from and to validate on. `base` is the SHA-256 of the weights,
+    `begins` an adapter that it goes on from.
 
     The fingerprint is that of all that decides the trajectory.
     """
@@ -50,18 +53,34 @@ class Plan:
     look_every: int
     save_every: int
     micro_tokens: int
+    trunks: bool
     hands: int
     threads: int
+    begins: Path | None = None
 
     def load(self, *, shard: bool = False) -> Llama:
-        """The base with new pairs; it takes the memory. With `shard`, of the base no more than this process's part."""
-        return Loader(self.dense, self.settings, nf4=self.nf4, dtype=self.dtype, shard=shard).load()
+        """The base with its first pairs; it takes the memory. With `shard`, of the base this process's part only.
+
+        Raises what take_over raises.
+        """
+        model = Loader(self.dense, self.settings, nf4=self.nf4, dtype=self.dtype, shard=shard).load()
+        if self.begins:
+            take_over(model, adapters.read(self.begins), self.settings)
+        return model
 
 
-def prepare(base: Path, examples: Sequence[Example], settings: Settings, *, nf4: bool, alone: bool = True) -> Plan:
+def prepare(
+    base: Path,
+    examples: Sequence[Example],
+    settings: Settings,
+    *,
+    nf4: bool,
+    alone: bool = True,
+    begins: Path | None = None,
+) -> Plan:
     """Read the examples, and of the base no more than it says of itself. `alone`: no other process shares the tuning.
 
-    Raises what open_dense, open_speller and read raise.
+    `begins` is an adapter that it goes on from. Raises what open_dense, open_speller and read raise.
     """
     settle(settings)
     dense, speller = open_dense(base), open_speller(base)
@@ -71,6 +90,7 @@ def prepare(base: Path, examples: Sequence[Example], settings: Settings, *, nf4:
     steps = settings.steps or max(1, math.ceil(len(learned) * settings.epochs / settings.batch))
     look_every = settings.evaluate_every or max(1, math.ceil(steps / LOOKS))
     told = settings.model_dump(exclude=_WITHOUT_EFFECT) | {"nf4": nf4, "dtype": str(dtype)}
+    told |= {"begins": base_identity(begins)} if begins else {}
     name = base_identity(base)
     return Plan(
         settings=settings,
@@ -89,8 +109,10 @@ def prepare(base: Path, examples: Sequence[Example], settings: Settings, *, nf4:
         look_every=look_every,
         save_every=settings.checkpoint_every or look_every,
         micro_tokens=micro_tokens(settings, alone=alone),
+        trunks=trunks_of(settings),
         hands=hands_of(settings, alone=alone),
         threads=threads_of(settings),
+        begins=begins,
     )
 
 
@@ -124,9 +146,9 @@ def micro_tokens(settings: Settings, *, alone: bool = True) -> int:
     return max(1, (settings.micro_tokens or max(MICRO_TOKENS[device().type], _LEAST * count)) // count)
 
 
-def base_identity(base: Path) -> str:
-    """The SHA-256 of a file, or that of the identities of a folder's safetensors."""
-    if base.is_file():
-        return identity(base)
-    whole = ",".join(identity(path) for path in sorted(base.glob("*.safetensors")))
-    return hashlib.sha256(whole.encode()).hexdigest()
+def trunks_of(settings: Settings) -> bool:
+    """Whether what examples begin with alike is computed once.
+
+    Not where each example has inputs of its own left out, nor by the fused attention of an accelerator.
+    """
+    return settings.packing and not settings.dropout and device().type == "cpu"

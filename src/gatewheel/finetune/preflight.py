@@ -18,7 +18,7 @@ import torch
 from gatewheel.finetune import remembered
 from gatewheel.finetune.footprint import available, disk, footprint
 from gatewheel.finetune.loading import device
-from gatewheel.finetune.packing import dealt, micro_batches, step_rows
+from gatewheel.finetune.packing import Pack, dealt, micro_batches, step_rows
 from gatewheel.finetune.plan import Plan, hands_of, prepare
 from gatewheel.finetune.settings import Settings
 from gatewheel.finetune.tokens import Row
@@ -61,7 +61,7 @@ def preflight(
 ) -> Preflight:
     """What tuning the weights at `base` on the examples will take here. The probe takes seconds, and is remembered.
 
-    On a CPU each of the `processes` that share the tuning holds a base.
+    On a CPU each of the `processes` that share the tuning holds a base; each accelerator computes a part of a step.
     Raises what `train` raises of base and examples, and ModelError when the probe fails.
     """
     on_device = device().type == "cuda"
@@ -73,8 +73,8 @@ def preflight(
         probe = None if remembered.known(question) else stack.enter_context(_probing(base, settings, nf4=nf4))
         plan = prepare(base, examples, settings, nf4=nf4, alone=alone)
         heaviest = _heaviest(plan)
-        each = 1 if on_device else processes
-        took = _Took(memory=each * _counted(plan, _tokens(heaviest)))
+        each, side_by_side = (1, processes) if on_device else (processes, 1)
+        took = _Took(memory=each * _counted(plan, heaviest.size))
         if not free or took.memory <= free:  # what cannot fit is not tried
             form = _form(heaviest)
             if not (answer := remembered.known(question).get(form)):
@@ -83,18 +83,20 @@ def preflight(
                 answer = _answered(probe, plan, heaviest)
                 if quiet:  # else the speed would be that of a machine that is busy with other work
                     remembered.keep(question, form, answer)
-            took = _Took(memory=each * int(answer["memory"]), speed=answer["speed"], written=answer["written"])
+            speed = side_by_side * answer["speed"]
+            took = _Took(memory=each * int(answer["memory"]), speed=speed, written=answer["written"])
     return _seen(plan, took, free)
 
 
 def _seen(plan: Plan, took: _Took, free: int) -> Preflight:
     fits = not free or took.memory <= free
-    step = [step_rows(plan.learned, number, plan.settings) for number in range(plan.steps)]
-    tokens = sum(len(row.tokens) for rows in step for row in rows)
-    seconds = _seconds(plan, took, tokens)
+    steps = (step_rows(plan.learned, number, plan.settings) for number in range(plan.steps))
+    tokens = sum(len(row.tokens) for rows in steps for row in rows)
+    computed = _computed(plan)
+    seconds, speed = _seconds(plan, took, tokens * computed), took.speed / computed
     needed = disk(plan.dense.shape, plan.settings)
     told = (
-        f"{plan.steps} steps, {tokens:,} tokens; about {_spoken(seconds)} at {took.speed:,.0f} tokens a second, "
+        f"{plan.steps} steps, {tokens:,} tokens; about {_spoken(seconds)} at {speed:,.0f} tokens a second, "
         f"{took.memory / 1e9:.2f} GB of memory, {needed / 1e6:,.0f} MB of disk"
     )
     return Preflight(
@@ -108,7 +110,7 @@ def _seen(plan: Plan, took: _Took, free: int) -> Preflight:
         left_out=plan.read.left_out,
         tokens=tokens,
         steps=plan.steps,
-        tokens_per_second=took.speed,
+        tokens_per_second=speed,
         fits=fits,
         told=told + _left_out(plan) if fits else _refusal(plan, took.memory, free),
     )
@@ -116,22 +118,37 @@ def _seen(plan: Plan, took: _Took, free: int) -> Preflight:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Took:
-    """Bytes, tokens a second of learning, and seconds for a token of a sample; 0 where nothing was tried."""
+    """Bytes, computed tokens a second of learning, seconds for a token of a sample; 0 where nothing was tried."""
 
     memory: int
     speed: float = 0.0
     written: float = 0.0
 
 
-def _heaviest(plan: Plan) -> list[Row]:
-    """The largest micro-batch of the first steps."""
-    steps = (step_rows(plan.learned, number, plan.settings) for number in range(min(_STEPS, plan.steps)))
-    return max((group for rows in steps for groups in _shares(plan, rows) for group in groups), key=_tokens)
+def _heaviest(plan: Plan) -> Pack:
+    """The largest pack of the first steps."""
+    return max((pack for rows in _first(plan) for pack in _packs(plan, rows)), key=lambda pack: pack.size)
 
 
-def _shares(plan: Plan, rows: Sequence[Row]) -> list[list[list[Row]]]:
-    """The micro-batches of each hand."""
-    return [list(micro_batches(part, plan.micro_tokens)) for part in dealt(rows, plan.hands)]
+def _computed(plan: Plan) -> float:
+    """Tokens that are computed for each that is learned from: fewer, where examples share what they begin with."""
+    steps = list(_first(plan))
+    return sum(pack.size for rows in steps for pack in _packs(plan, rows)) / sum(map(_tokens, steps))
+
+
+def _first(plan: Plan) -> Iterator[list[Row]]:
+    """The rows of the first steps."""
+    return (step_rows(plan.learned, number, plan.settings) for number in range(min(_STEPS, plan.steps)))
+
+
+def _shares(plan: Plan, rows: Sequence[Row]) -> list[list[Pack]]:
+    """The packs of each hand."""
+    parts = dealt(rows, plan.hands, trunks=plan.trunks)
+    return [micro_batches(part, plan.micro_tokens, trunks=plan.trunks) for part in parts]
+
+
+def _packs(plan: Plan, rows: Sequence[Row]) -> list[Pack]:
+    return [pack for share in _shares(plan, rows) for pack in share]
 
 
 def _tokens(rows: Sequence[Row]) -> int:
@@ -145,11 +162,12 @@ def _counted(plan: Plan, tokens: int, **changed: Any) -> int:
     return footprint(shape, settings, nf4=nf4, size=size, tokens=tokens, hands=hands).total
 
 
-def _form(heaviest: Sequence[Row]) -> str:
-    """What decides what a micro-batch takes, roughly: its tokens, its longest example, the share that is learned."""
-    learned = sum(row.learned for row in heaviest) / _tokens(heaviest)
-    longest = max(len(row.tokens) for row in heaviest)
-    return f"{64 * -(-_tokens(heaviest) // 64)} tokens, longest {1 << longest.bit_length()}, learned {learned:.1f}"
+def _form(heaviest: Pack) -> str:
+    """What decides what a pack takes, roughly: its tokens, longest example and trunk, and the share that is learned."""
+    learned = sum(row.learned for row in heaviest.rows) / heaviest.size
+    longest, trunk = max(len(row.tokens) for row in heaviest.rows), heaviest.trunk
+    sizes = f"longest {1 << longest.bit_length()}, trunk {1 << trunk.bit_length()}"
+    return f"{64 * -(-heaviest.size // 64)} tokens, {sizes}, learned {learned:.1f}"
 
 
 @contextlib.contextmanager
@@ -168,10 +186,13 @@ def _probing(base: Path, settings: Settings, *, nf4: bool) -> Iterator[subproces
             child.kill()
 
 
-def _answered(child: subprocess.Popen[str], plan: Plan, heaviest: list[Row]) -> dict[str, float]:
-    """What a few micro-batches and a step took: bytes, tokens a second, seconds of a written token."""
-    first = [groups[:_TIMED] for groups in _shares(plan, step_rows(plan.learned, 0, plan.settings))]
-    told = [[[(len(row.tokens), row.learned) for row in group] for group in groups] for groups in ([heaviest], *first)]
+def _answered(child: subprocess.Popen[str], plan: Plan, heaviest: Pack) -> dict[str, float]:
+    """What a few packs and a step took: bytes, computed tokens a second, seconds of a written token."""
+    first = [packs[:_TIMED] for packs in _shares(plan, step_rows(plan.learned, 0, plan.settings))]
+    told = [
+        [{"trunk": pack.trunk, "rows": [(len(row.tokens), row.learned) for row in pack.rows]} for pack in packs]
+        for packs in ([heaviest], *first)
+    ]
     try:
         out, errors = child.communicate(json.dumps(told) + "\n", timeout=_LIMIT)
         found = json.loads(out.splitlines()[-1])
@@ -183,31 +204,38 @@ def _answered(child: subprocess.Popen[str], plan: Plan, heaviest: list[Row]) -> 
         raise ModelError(f"the probe failed: {said[:300]}", cure="lower micro_tokens, or take qlora") from error
     if "error" in found:
         raise ModelError(f"the probe failed: {found['error']}", cure="lower micro_tokens, or take qlora")
-    speed = sum(_tokens(group) for groups in first for group in groups) / float(found["seconds"])
-    peak = int(found["peak"]) or _counted(plan, _tokens(heaviest))
+    speed = sum(pack.size for packs in first for pack in packs) / float(found["seconds"])
+    peak = int(found["peak"]) or _counted(plan, heaviest.size)
     return {"memory": peak, "speed": speed, "written": float(found["written"])}
 
 
-def _seconds(plan: Plan, took: _Took, tokens: int) -> float:
-    """Of learning, of looking at the validation examples, and of the samples. 0 where nothing was tried."""
+def _seconds(plan: Plan, took: _Took, tokens: float) -> float:
+    """Of learning from so many computed tokens, of looking at the validation examples, and of the samples.
+
+    0 where nothing was tried.
+    """
     if not took.speed:
         return 0.0
     looks = 1 + math.ceil(plan.steps / plan.look_every) if plan.kept else 0
     samples = sum(min(2 * row.learned + 16, MOST_WRITTEN) for row in plan.kept[: plan.settings.samples])
-    return (tokens + looks * _LOOKING * _tokens(plan.kept)) / took.speed + looks * samples * took.written
+    looked = sum(pack.size for pack in _packs(plan, plan.kept))
+    return (tokens + looks * _LOOKING * looked) / took.speed + looks * samples * took.written
 
 
 def _refusal(plan: Plan, memory: int, free: int) -> str:
     """What is missing, and the first changes under which the rest fits."""
     longest = max(len(row.tokens) for row in plan.learned)
-    small = max(256, longest)  # an example is not divided
-    usual = max(longest, plan.micro_tokens)
+    shared = max(pack.trunk for rows in _first(plan) for pack in _packs(plan, rows))
+    small = max(256 + shared, longest)  # an example is not divided
+    usual = max(longest, plan.micro_tokens + shared)
     one = ", threads = 1" if plan.hands > 1 else ""
     ways = {
-        f"micro_tokens = {small}{one}": _counted(plan, small, threads=1) if one or small < usual else free + 1,
+        f"micro_tokens = 256{one}": _counted(plan, small, threads=1) if one or small < usual else free + 1,
         "qlora": _counted(plan, usual, nf4=True),
-        f"qlora with micro_tokens = {small}{one}": _counted(plan, small, nf4=True, threads=1),
-        f"qlora with sequence_length = 256, rank = 4{one}": _counted(plan, 256, nf4=True, rank=4, threads=1),
+        f"qlora with micro_tokens = 256{one}": _counted(plan, small, nf4=True, threads=1),
+        f"qlora with micro_tokens = 256, sequence_length = 256, rank = 4{one}": _counted(
+            plan, 256 + shared, nf4=True, rank=4, threads=1
+        ),
     }
     fitting = [f"{name} takes {bytes_ / 1e9:.2f} GB" for name, bytes_ in ways.items() if bytes_ <= free]
     cure = f"this would fit: {'; '.join(fitting)}" if fitting else "no setting makes it fit: take a smaller base"

@@ -20,7 +20,7 @@ from gatewheel.finetune.generate import greedy
 from gatewheel.finetune.hands import Hands
 from gatewheel.finetune.llama import Llama
 from gatewheel.finetune.loading import Loader, computed_in, device
-from gatewheel.finetune.packing import laid_out
+from gatewheel.finetune.packing import Pack, laid_out
 from gatewheel.finetune.plan import settle, threads_of
 from gatewheel.finetune.settings import Settings
 from gatewheel.finetune.tokens import Row, open_speller
@@ -49,43 +49,52 @@ def _answer(told: dict[str, Any]) -> dict[str, Any]:
     settle(settings)
     open_speller(base)
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # loads a second of code
-    if not (groups := sys.stdin.readline()):
+    if not (shares := sys.stdin.readline()):
         return {}  # nobody wants it any more
     loader = Loader(open_dense(base), settings, nf4=told["nf4"], dtype=computed_in(settings))
-    return measured(loader.load(), json.loads(groups), settings)
+    return measured(loader.load(), json.loads(shares), settings)
 
 
-def measured(model: Llama, shares: list[list[list[list[int]]]], settings: Settings) -> dict[str, Any]:
-    """`shares` are the largest micro-batch alone, then those of each hand: tokens and learned tokens of examples."""
+def measured(model: Llama, shares: list[list[dict[str, Any]]], settings: Settings) -> dict[str, Any]:
+    """`shares` are the largest pack alone, then those of each hand, as `_pack` reads them."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.0)
     kept = [parameter.detach().clone() for parameter in model.parameters()]  # as the best so far is
-    heaviest, *rows = [
-        [[Row((1,) * length, length - learned, "") for length, learned in group] for group in groups]
-        for groups in shares
-    ]
-    with closing(Hands(model, len(rows), threads=threads_of(settings))) as hands:
-        first = [heaviest] * len(rows)  # it computes with memory that is not there yet
+    heaviest, *packs = [[_pack(**told) for told in share] for share in shares]
+    with closing(Hands(model, len(packs), threads=threads_of(settings))) as hands:
+        first = [heaviest] * len(packs)  # it computes with memory that is not there yet
         _step(hands, optimiser, first, settings)
         model.refresh()
-        begun = time.perf_counter()
-        _step(hands, optimiser, rows, settings)
+        begun = _now()
+        _step(hands, optimiser, packs, settings)
         model.refresh()
-    seconds, begun = time.perf_counter() - begun, time.perf_counter()
-    greedy(model, heaviest[0][0].tokens[:16], end=-1, at_most=WRITTEN)
-    written = (time.perf_counter() - begun) / WRITTEN
+    seconds, begun = _now() - begun, _now()
+    greedy(model, heaviest[0].rows[0].tokens[:16], end=-1, at_most=WRITTEN)
+    written = (_now() - begun) / WRITTEN
     del kept
     peak = torch.cuda.max_memory_reserved() if device().type == "cuda" else _peak()
     return {"seconds": seconds, "written": written, "peak": peak}
 
 
-def _step(hands: Hands, optimiser: torch.optim.Optimizer, shares: list[list[list[Row]]], settings: Settings) -> None:
-    def compute(model: Llama, group: list[Row]) -> float:
-        return model.learn(*laid_out(group, device()), 1.0, Dropout.of(group, 0, settings))
+def _pack(*, trunk: int, rows: list[tuple[int, int]]) -> Pack:
+    """Of each row its tokens and those that are learned."""
+    return Pack(tuple(Row((1,) * length, length - learned, "") for length, learned in rows), trunk)
+
+
+def _step(hands: Hands, optimiser: torch.optim.Optimizer, shares: list[list[Pack]], settings: Settings) -> None:
+    def compute(model: Llama, pack: Pack) -> float:
+        return model.learn(laid_out(pack, device()), 1.0, Dropout.of(pack.rows, 0, settings))
 
     hands.total(shares, compute)
     hands.gather()
     optimiser.step()
     optimiser.zero_grad(set_to_none=False)
+
+
+def _now() -> float:
+    """When all that was begun on an accelerator is done."""
+    if device().type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def _peak() -> int:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import torch
 
-from gatewheel.finetune.plan import base_identity, hands_of, micro_tokens, threads_of
+from gatewheel.finetune.plan import hands_of, micro_tokens, threads_of
 from gatewheel.finetune.settings import Settings
 from gatewheel.kernel.places import cache_dir
-from gatewheel.models.weights import read_json, write_json
+from gatewheel.models.weights import base_identity, read_json, write_json
 
 _FILE = "preflight.json"
 _MOST = 64  # entries

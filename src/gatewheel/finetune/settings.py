@@ -16,7 +16,8 @@ assert ALL == LINEARS
 class Settings(BaseModel):
     """Defaults are for adapters of small models; docs/finetune.md says what was measured."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # a default is what it is when it was written down and read again: 32.0, not 32
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     rank: int = Field(16, ge=1, le=1024, description="Rank of each pair.")
     alpha: float = Field(32, gt=0, description="The pair counts alpha / rank times, with rslora alpha / sqrt(rank).")
@@ -38,7 +39,9 @@ class Settings(BaseModel):
     steps: int = Field(0, ge=0, description="Steps in all; 0: what the epochs come to.")
     batch: int = Field(8, ge=1, description="Examples a step.")
     micro_tokens: int = Field(0, ge=0, description="Tokens that are computed at once, memory's measure; 0: by device.")
-    packing: bool = Field(True, description="Compute several examples at once; the losses are the same without.")
+    packing: bool = Field(
+        True, description="Compute several examples at once, and what they begin with alike once; the losses stay."
+    )
     sequence_length: int = Field(2048, ge=16, description="Tokens of prompt and reply, less if trained for less.")
     overlong: Literal["leave out", "cut"] = Field(
         "leave out", description="What is longer is left out, or the beginning of its prompt is cut."

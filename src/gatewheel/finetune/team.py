@@ -6,6 +6,7 @@ same pairs and do the same updates; the first one alone is watched, writes sampl
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from gatewheel.finetune.loading import device
 from gatewheel.finetune.method import Point, Watch
-from gatewheel.finetune.packing import dealt, micro_batches
+from gatewheel.finetune.packing import Pack, dealt, micro_batches
 from gatewheel.finetune.tokens import Row
 from gatewheel.kernel.errors import Cancelled
 
@@ -35,24 +36,28 @@ class Team:
         """The process group of this process; without one it is alone, and holds all."""
         if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
             return cls()
+        if "LOCAL_RANK" in os.environ and torch.cuda.device_count() > 1:  # torchrun leaves all on the first device
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         return cls(dist.get_rank(), dist.get_world_size(), shard)
 
     @property
     def first(self) -> bool:
         return self.rank == 0
 
-    def share(self, rows: Sequence[Row], tokens: int, hands: int = 1) -> list[list[tuple[list[Row], int]]]:
-        """What each hand of this process computes of the rows, in groups of so many tokens.
+    def share(
+        self, rows: Sequence[Row], tokens: int, hands: int = 1, *, trunks: bool = True
+    ) -> list[list[tuple[Pack, int]]]:
+        """What each hand of this process computes of the rows, in packs of so many tokens.
 
-        Each group counts once (1) or not (0): a base in parts must be asked for equally often by all processes, so one
-        that has fewer groups computes some for nothing.
+        Each pack counts once (1) or not (0): a base in parts must be asked for equally often by all processes, so one
+        that has fewer packs computes some for nothing.
         """
-        shares = [list(micro_batches(part, tokens)) for part in dealt(rows, self.size * hands)]
-        mine = [[(group, 1) for group in groups] for groups in shares[self.rank * hands :][:hands]]
+        shares = [micro_batches(part, tokens, trunks=trunks) for part in dealt(rows, self.size * hands, trunks=trunks)]
+        mine = [[(pack, 1) for pack in packs] for packs in shares[self.rank * hands :][:hands]]
         if self.shard:
-            idle = max(len(groups) for groups in shares) - len(mine[0])
+            idle = max(len(packs) for packs in shares) - len(mine[0])
             shortest = min(rows, key=lambda row: len(row.tokens))
-            mine[0] += [([shortest], 0) for _ in range(idle)]
+            mine[0] += [(Pack((shortest,)), 0) for _ in range(idle)]
         return mine
 
     def add(self, parameters: Sequence[Tensor]) -> None:

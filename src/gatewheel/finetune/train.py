@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from gatewheel.finetune.generate import greedy
 from gatewheel.finetune.hands import Hands
 from gatewheel.finetune.llama import Llama
 from gatewheel.finetune.method import Point, Sample, Task, Tuned, Watch
-from gatewheel.finetune.packing import laid_out, step_rows
+from gatewheel.finetune.packing import Pack, laid_out, step_rows
 from gatewheel.finetune.plan import Plan, prepare
 from gatewheel.finetune.team import ALONE, Team
 from gatewheel.finetune.tokens import Row
@@ -44,7 +45,8 @@ def train(task: Task, watch: Watch, team: Team = ALONE) -> Tuned:
     """
     watch = team.agreed(watch)
     watch(Point(phase="reading", told=f"reading {task.base.name} and {len(task.examples)} examples"))
-    plan = prepare(task.base, task.examples, task.settings, nf4=task.nf4, alone=team.size == 1)
+    alone = team.size == 1
+    plan = prepare(task.base, task.examples, task.settings, nf4=task.nf4, alone=alone, begins=task.begins)
     tuning = Tuning(plan, task.folder, watch, team)
     with contextlib.closing(tuning.hands):
         try:
@@ -82,7 +84,7 @@ class Tuning:
         self.optimiser = torch.optim.AdamW(groups, lr=0.0, weight_decay=settings.weight_decay)
         self.progress, self.best = checkpoint.restore(folder, plan.fingerprint, self.optimiser)
         self.model.refresh()
-        self.stopped: Literal["", "early", "asked"] = ""
+        self.stopped: Literal["", "early", "asked"] = "early" if self._enough() else ""
         self.samples: tuple[Sample, ...] = ()
         self._begun = (time.perf_counter(), self.progress.step, self.progress.seconds)
 
@@ -98,12 +100,12 @@ class Tuning:
         rows = step_rows(plan.learned, step, plan.settings)
         learned = sum(row.learned for row in rows)
 
-        def compute(model: Llama, share: tuple[list[Row], int]) -> float:
-            group, counts = share
-            part, drop = counts / learned, Dropout.of(group, step, plan.settings)
-            return part * model.learn(*laid_out(group, plan.device), part, drop)
+        def compute(model: Llama, share: tuple[Pack, int]) -> float:
+            pack, counts = share
+            part, drop = counts / learned, Dropout.of(pack.rows, step, plan.settings)
+            return part * model.learn(laid_out(pack, plan.device), part, drop)
 
-        loss = self.team.total(self.hands.total(self.team.share(rows, plan.micro_tokens, len(self.hands)), compute))
+        loss = self.team.total(self.hands.total(self._shares(rows), compute))
         self.hands.gather()
         self.team.add(self.model.parameters())
         rate = plan.settings.learning_rate * schedule.share(
@@ -124,12 +126,13 @@ class Tuning:
         if not plan.kept or (progress.points and progress.points[-1].get("validation") is not None):
             return
 
-        def compute(model: Llama, share: tuple[list[Row], int]) -> float:
-            group, counts = share
-            return counts * model.loss(*laid_out(group, plan.device))
+        def compute(model: Llama, share: tuple[Pack, int]) -> float:
+            pack, counts = share
+            return counts * model.loss(laid_out(pack, plan.device))
 
-        groups = self.team.share(plan.kept, plan.micro_tokens, len(self.hands))
-        loss = self.team.total(self.hands.total(groups, compute)) / sum(row.learned for row in plan.kept)
+        loss = self.team.total(self.hands.total(self._shares(plan.kept), compute)) / sum(
+            row.learned for row in plan.kept
+        )
         if not math.isfinite(loss):
             raise self._diverged(f"the loss of the validation examples after step {progress.step} is {loss}")
         if progress.best_loss is None or loss < progress.best_loss:
@@ -139,7 +142,7 @@ class Tuning:
             progress.looks += 1
         if self.team.first or self.team.shard:
             self.samples = tuple(self._sample(row) for row in plan.kept[: plan.settings.samples])
-        if 0 < plan.settings.patience <= progress.looks:
+        if self._enough():
             self.stopped = "early"
         self._tell("looking", validation=loss, samples=self.samples)
 
@@ -180,6 +183,14 @@ class Tuning:
         )
         self.watch(Point(phase="done", step=progress.step, steps=plan.steps, told=tuned.advice))
         return tuned
+
+    def _enough(self) -> bool:
+        """Whether it looked in vain as often as it may; also before it was interrupted."""
+        return 0 < self.plan.settings.patience <= self.progress.looks
+
+    def _shares(self, rows: Sequence[Row]) -> list[list[tuple[Pack, int]]]:
+        plan = self.plan
+        return self.team.share(rows, plan.micro_tokens, len(self.hands), trunks=plan.trunks)
 
     def _clipped(self) -> float:
         """Clip the gradient. Its norm before that."""

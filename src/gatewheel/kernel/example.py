@@ -11,10 +11,11 @@ from gatewheel.kernel.nouns import Message
 class Example:
     """One thing to learn: what a model is told, exactly as an application would tell it, and what it should reply.
 
-    `case` is the `split_key` of the case that it was made of. One that `validates` is never learned, only looked at.
+    Examples of a `group` are not independent of each other: those of one document or conversation, or of one case. One
+    that `validates` is never learned, only looked at; while none says whether it does, the trainer draws some.
     """
 
     prompt: tuple[Message, ...]
     reply: str
-    case: str = ""
-    validates: bool = False
+    group: str = ""
+    validates: bool | None = None

@@ -70,6 +70,14 @@ def identity(path: Path) -> str:
     return digest
 
 
+def base_identity(base: Path) -> str:
+    """What a tuning calls its base: the SHA-256 of a file, or that of the identities of a folder's safetensors."""
+    if base.is_file():
+        return identity(base)
+    whole = ",".join(identity(path) for path in sorted(base.glob("*.safetensors")))
+    return hashlib.sha256(whole.encode()).hexdigest()
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a cache file; empty when it is absent or damaged, for a cache may always be rebuilt."""
     try:
