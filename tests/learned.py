@@ -140,9 +140,8 @@ def _written(project: Project) -> Learned:
 
 def _asked(parts: Parts, sign: str, question: str, source: str, key: str, variant: str) -> str:
     passage = parts.passages(None).passages_of(source)[0].id
-    span = SpanRecord(
-        name="retrieve", start=0, seconds=0, attributes={trace.DOCUMENTS: [{"id": passage, "score": 1.0}]}
-    )
+    read = {trace.DOCUMENTS: [{"id": passage, "source": source, "score": 1.0}]}
+    span = SpanRecord(name="retrieve", start=0, seconds=0, attributes=read)
     id_ = sign * 32
     made = Trace(
         id=id_,

@@ -98,7 +98,7 @@ def test_sources_are_training_suites_the_examples_shown_and_the_files_named(tmp_
     (tmp_path / "suites" / "web.csv").write_text("question,answer\nWhy?,So\n", encoding="utf-8")
     more = tmp_path / "more.jsonl"
     case_files.write(more, cases("How?"))
-    found, unread = leak_sources.sources(tmp_path, "exam", against=[more])
+    found, unread = leak_sources.sources(tmp_path, "exam", more=[leak_sources.file(more)])
     assert not unread
     read, lost = leak_sources.read(found)
     assert not lost

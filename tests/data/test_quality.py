@@ -55,7 +55,7 @@ def test_each_filter_says_why(one: Case, filters: dict[str, Any], kind: str, rea
 def test_of_near_ones_with_the_same_reply_the_first_stays() -> None:
     text = "How do I reset the password of my account on the website of the bank"
     some = [case(text, "So."), case(f"{text}?", "so."), case(f"{text}!", "Otherwise."), case("Why?", "So.")]
-    found = sift(some, Filters(near=True))
+    found = sift(some, Filters(no_near=True))
     assert found.kept == (some[0], some[2], some[3])
     assert [left.reason for left in found.left_out] == [f"nearly the same as '{text}'"]
     assert quality.contradictions(some) == [(0, 2)]
@@ -64,7 +64,7 @@ def test_of_near_ones_with_the_same_reply_the_first_stays() -> None:
 
 @given(st.lists(any_case(), max_size=6), st.booleans())
 def test_every_case_is_kept_or_told(some: list[Case], near: bool) -> None:
-    found = sift(some, Filters(min_words=2, repeated=0.3, near=near))
+    found = sift(some, Filters(min_words=2, repeated=0.3, no_near=near))
     assert sorted(map(id, [*found.kept, *(left.case for left in found.left_out)])) == sorted(map(id, some))
     assert all(map(quality.teaches, found.kept))
     assert all(left.reason and left.kind in cards.WHY for left in found.left_out)

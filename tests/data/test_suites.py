@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gatewheel.data import drafts, suites
+from gatewheel.data import drafts, preparing, suites
+from gatewheel.data.preparing import Freeze
 from gatewheel.kernel.errors import ConfigError, UserError
 from gatewheel.kernel.nouns import Case
 
@@ -153,3 +156,42 @@ def test_metrics_to_begin_with_fit_the_cases() -> None:
     assert suites.fitting([plain]) == ("faithfulness", "answer-relevance")
     assert suites.fitting([chosen]) == ("accuracy",)
     assert suites.fitting([right, nothing]) == ("exact-match", "token-f1", "hit", "mrr", "abstention")
+
+
+WRITTEN = """\
+metrics = ["inclusion"]
+split = "train"
+
+[freeze]  # as Ada asked for it
+# short ones are noise
+min_words = 3  # as of May
+languages = [
+  "en",  # and
+  "de",
+]
+
+# what the words mean
+[slices]
+mail = "Post"
+"""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_table_freeze_is_replaced_and_all_else_stays_as_it_is_written(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "study.toml"
+    path.write_bytes(WRITTEN.replace("\n", end).encode())
+
+    def now(**said: Any) -> str:
+        return preparing.replaced(path, Freeze(**said)).replace(end, "\n")
+
+    assert now(min_words=3, languages=("en", "de")) == WRITTEN
+    other = now(min_words=4, languages=("en", "de"), redact=True)
+    assert other == WRITTEN.replace("= 3 ", "= 4 ").replace("]\n\n# what", "]\nredact = true\n\n# what")
+    none = now()
+    assert tomllib.loads(none)["freeze"] == {}
+    for line in ("[freeze]  # as Ada asked for it", "# short ones are noise", "# what the words mean\n[slices]"):
+        assert line in none
+    path.write_text('metrics = ["inclusion"]\n\n[freeze]\nmin_words = 3\n\n# of mail\n[slices]\nmail = "Post"\n')
+    assert preparing.replaced(path, Freeze()).startswith('metrics = ["inclusion"]\n')
+    assert "freeze" not in preparing.replaced(path, Freeze())
+    assert "# of mail\n[slices]" in preparing.replaced(path, Freeze())

@@ -209,7 +209,8 @@ def test_without_texts_only_numbers_and_names_are_left() -> None:
     decoding = Decoding(stop=("Milton",), seed=3, max_tokens=9)
     said = Completion(text="Milton", finish="stop", usage=Usage(output_tokens=2), model="m-2", id="r")
     asked = trace.chat_request("m", [Message(role="user", content="Milton?")], decoding)
-    written = {**asked, **trace.chat_response(said), trace.QUERY: "Milton", "what.is.new": ["Milton"]}
+    read = {trace.DOCUMENTS: [{"id": "p", "source": "poets/Milton.md", "score": 0.5}]}
+    written = {**asked, **trace.chat_response(said), **read, trace.QUERY: "Milton", "what.is.new": ["Milton"]}
     spans = (
         SpanRecord(name="generate", start=0, seconds=1, attributes=written),
         SpanRecord(name="check", start=0, seconds=1, attributes={"gatewheel.quoted": True, trace.ERROR_TYPE: "Oops"}),
@@ -218,5 +219,6 @@ def test_without_texts_only_numbers_and_names_are_left() -> None:
     assert "Milton" not in repr(left)
     assert left.error == "Oops"
     assert left.spans[0].attributes[trace.SEED] == 3
+    assert left.spans[0].attributes[trace.DOCUMENTS] == [{"id": "p", "score": 0.5}]
     assert left.spans[0].attributes[trace.MODEL] == "m"
     assert left.spans[1].attributes["gatewheel.quoted"] is True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from gatewheel.loop import (
     tuning,
 )
 from gatewheel.loop.compose import Parts
+from gatewheel.loop.notebook import Notebook
 from stopping import called
 
 pytest.importorskip("torch", reason="the extra train is not installed")
@@ -64,8 +66,9 @@ def interrupted(parts: Parts, kind: str = "finetune", **settings: Any) -> str:
 
 
 def killed(parts: Parts) -> str:
-    """An interrupted run that was to be kept; the suite holds one case more since."""
+    """An interrupted run that was to be kept; the suite holds one case more since, and the prompt is another."""
     run = interrupted(parts)
+    (parts.config.root / "prompts" / "sort.md").write_text("---\nsystem: Put the letter away.\n---\n{{ question }}")
     with (parts.config.root / "suites" / "letters-train.jsonl").open("a") as suite:
         suite.write(json.dumps({"question": "Where is it, at last?", "references": ["delivery"]}) + "\n")
     (runs.folder(parts.config.state, run) / ending.KEEP).touch()
@@ -74,12 +77,40 @@ def killed(parts: Parts) -> str:
 
 def test_resumed_it_goes_on_with_the_cases_and_steps_that_it_began_with(home: Path) -> None:
     with gw.open(home) as project:
+        run = killed(project.parts)
+        lesson = runs.folder(project.parts.config.state, run) / "lesson.json"
+        assert "Where is my kettle?" in lesson.read_text()
+    toml = home / "gatewheel.toml"
+    toml.write_text(toml.read_text().replace("rank = 4", "rank = 2"))
+    with gw.open(home) as project:
         parts = project.parts
-        run = killed(parts)
         made = tuning.tune(parts, tuning.Wanted(data="letters-train", changes={**CHANGES, "steps": 9}), run=run)
         assert (made.examples, made.tuned["steps"], made.tuned["stopped"]) == (12, 3, "done")
         meta = artifacts.get(parts.engine, made.adapter).meta
+        assert (meta["settings"]["rank"], meta["shown"], lesson.exists()) == (4, [], False)
         assert (meta["dataset"], "samples" in meta["tuned"], bool(made.tuned["samples"])) == (made.dataset, False, True)
+
+
+def test_a_lesson_is_read_again_as_it_was_kept(home: Path) -> None:
+    with gw.open(home) as project:
+        parts = project.parts
+        run = runs.create(parts.engine, "finetune", settings={}, config={})
+        lesson = tuning.lesson_of(parts, tuning.Wanted(data="letters-train", changes=CHANGES), say=lambda _: None)
+        lesson = replace(lesson, shown=("docs/a.md", "docs/b.md"), reasons={"why": 1}, without=1)
+        begun.keep(parts, run, lesson)
+        assert tuning.Lesson(**begun.kept(parts, run)) == lesson
+        notes = Notebook(parts.config.state, run, "steps")
+        assert notes["begun"]["shown"] == ["docs/a.md", "docs/b.md"]
+        file = runs.folder(parts.config.state, run) / "lesson.json"
+        file.write_text(file.read_text().replace('"use"', '"used"'))
+        with pytest.raises(UserError, match=rf"lesson.json does not say what run {run} began with .*; delete it"):
+            begun.kept(parts, run)
+        file.unlink()
+        begun.keep(parts, run, replace(lesson, shown=("docs/c.md",)))
+        found = begun.learned_from(parts.config.state, (), shown=lambda one: one == "docs/a.md")
+        assert list(found) == [run], "what it was shown before is still what it was shown"
+        begun.done(parts, run)
+        assert begun.kept(parts, run) == {}
 
 
 def test_a_turn_finds_once_how_many_steps_there_is_time_for(home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,19 @@ def test_what_is_held_out_or_near_to_it_is_left_out(project: gw.Project) -> None
     assert card["leaks"] == {"suites": ["exam"], "vectors": False, "clusters": 1}
     apart = freeze(project, Filters(apart=True))
     assert [one.question for one in datasets.load(project.parts.objects, apart.dataset.id)] == ["Why?"]
+
+
+def test_who_freezes_waits_for_whoever_forgets(project: gw.Project) -> None:
+    study(project, case("Who wrote it?", "Ada."), case("Where?", "London."))
+    with ThreadPoolExecutor(1) as threads:
+        with collecting.one_writer(project.config.root):
+            freezing_ = threads.submit(freeze, project)
+            with pytest.raises(TimeoutError):
+                freezing_.result(timeout=0.3)
+            path = project.config.root / "suites" / "study.jsonl"
+            case_files.write(path, case_files.read(path)[1:])
+        done = freezing_.result(timeout=60)
+    assert [one.question for one in datasets.load(project.parts.objects, done.dataset.id)] == ["Where?"]
 
 
 def test_what_is_frozen_can_never_be_held_out(project: gw.Project) -> None:

@@ -82,7 +82,8 @@ def test_a_trace_has_model_price_prompt_and_draft(home: Path, there: Endpoint) -
     sent = there.requests[0]["messages"]
     assert [part["parts"][0]["content"] for part in chat[names.INPUT_MESSAGES]] == [one["content"] for one in sent]
     assert "4711" in chat[names.OUTPUT_MESSAGES][0]["parts"][0]["content"]
-    assert span(kept, "retrieval").attributes[names.DOCUMENTS][0]["id"] == answer.passages[0].passage.id
+    first, passage = span(kept, "retrieval").attributes[names.DOCUMENTS][0], answer.passages[0].passage
+    assert (first["id"], first["source"]) == (passage.id, passage.source)
 
 
 @pytest.mark.parametrize("replies", [[refusal(400, "no such thing for ada@example.com")]])
@@ -132,6 +133,7 @@ def test_a_question_that_was_left_says_so(home: Path, there: Endpoint) -> None:
 
 
 def test_what_is_redacted_is_written_nowhere(home: Path, there: Endpoint) -> None:
+    (home / "a.md").rename(home / "bob@example.com.md")
     with receiver() as heard:
         with opened(home, there, f'[trace]\nredact = ["email", "phone"]\notlp = "{heard.url}"') as project:
             answer = project.ask(QUESTION)
@@ -144,8 +146,13 @@ def test_what_is_redacted_is_written_nowhere(home: Path, there: Endpoint) -> Non
         assert "Bob, [email]" in kept.answer
         exported = b"".join(one.SerializeToString() for one in heard.spans)
     documents = span(kept, "retrieval").attributes[names.DOCUMENTS]
-    assert documents[0]["id"] == answer.passages[0].passage.id
-    for trace in (repr(kept).encode(), exported):
+    assert documents[0] == {
+        "id": answer.passages[0].passage.id,
+        "source": "bob@example.com.md",
+        "score": documents[0]["score"],
+    }, "by its name it is found when it is forgotten"
+    assert documents[0]["id"].encode() in exported
+    for trace in (repr(kept).replace("bob@example.com.md", "").encode(), exported):
         assert b"[email]" in trace
         assert b"ada@" not in trace
         assert b"bob@" not in trace

@@ -37,6 +37,12 @@ def test_an_adapter_of_elsewhere_is_measured_on_the_documentation(tmp_path: Path
         assert rounding.read({"perplexity": rounding.plain(found[kind])}) == found[kind]
 
 
+def test_an_adapter_of_another_drawing_is_not_said_to_be_measured_on_what_it_never_learned() -> None:
+    assert rounding._kind({"dataset": "a", "shown": []}) == "validation examples"
+    assert rounding._kind({"dataset": "a", "validation": "b"}) == "validation examples"
+    assert rounding._kind({"dataset": "a"}) == "examples"
+
+
 @pytest.mark.parametrize(
     ("difference", "margin", "kind", "told"),
     [

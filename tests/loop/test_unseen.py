@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 import gatewheel as gw
+from gatewheel.data import sides
 from gatewheel.data.leak_sources import Unread
 from gatewheel.kernel.errors import UserError
-from gatewheel.loop import releasing
+from gatewheel.kernel.store.learning import artifacts
+from gatewheel.loop import client_files, freezing, leaks, releasing, reports, tainting
+from gatewheel.loop.compose import Parts
+from gatewheel.loop.evaluate import Wanted
 from gatewheel.loop.gating import Decided, decide
 from gatewheel.loop.leaks import Leak, Leaks
 from gatewheel.loop.unseen import left_out, state, unread
@@ -166,3 +173,80 @@ def test_a_failure_on_a_case_that_leaked_is_a_failure(tmp_path: Path) -> None:
     assert found.decision.outcome == "reject"
     [failed] = [one for one in found.decision.reasons if one.rule == "answered"]
     assert failed.text.startswith("2 of 40 cases got no answer or no score; all need one. The first: ")
+
+
+# --- what the candidate did learn from, whatever the suites hold by now ---
+
+
+def learned_before(parts: Parts) -> tuple[str, str]:
+    """Two versions: of a suite that is gone, and of a file of the tuning API; then their cases are held out."""
+    folder, home = parts.config.root / "suites", parts.config.root
+    for suffix in ("jsonl", "toml"):
+        (folder / f"rooms.{suffix}").rename(home / f"rooms.{suffix}")
+    asked = [f"What is the code of the door of the {room} room!" for room in ("amber", "birch", "cedar")]
+    lines = "".join(json.dumps({"question": one, "references": ["1"]}) + "\n" for one in asked)
+    (folder / "study.jsonl").write_text(lines, encoding="utf-8")
+    (folder / "study.toml").write_text('metrics = ["inclusion"]\nsplit = "train"\n', encoding="utf-8")
+    study = freezing.freeze(parts, freezing.Wanted(suite="study"), encoder=None).dataset
+    said = [("user", "How many people does the elm room seat!"), ("assistant", "9")]
+    sent = json.dumps({"messages": [{"role": role, "content": text} for role, text in said]}).encode() + b"\n"
+    file = client_files.keep(parts.engine, parts.objects, io.BytesIO(sent), name="mine.jsonl", key="ada")
+    theirs = client_files.frozen(parts, file.id)
+    client_files.remove(parts.engine, parts.objects, file.id, key="ada")
+    for path in (*folder.glob("study.*"), folder / "study.card.md"):
+        path.unlink(missing_ok=True)
+    for suffix in ("jsonl", "toml"):
+        (home / f"rooms.{suffix}").rename(folder / f"rooms.{suffix}")
+    return study.id, theirs.id
+
+
+def made_of(parts: Parts, id_: str, meta: Mapping[str, Any]) -> None:
+    with parts.engine.begin() as connection:
+        row = {"id": id_, "kind": "adapter", "created": 1.0, "run": "", "bytes": 1, "meta": meta}
+        connection.execute(insert(artifacts).values(**row))
+
+
+def test_what_a_candidate_learned_is_left_out_though_no_suite_has_it_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = make(tmp_path, gate=FLOOR, more=WORDS_ONLY)
+    with gw.open(home) as project:
+        parts = project.parts
+        study, theirs = learned_before(parts)
+        assert unseen(decide(parts, "main")) == []
+        variant = project.variant()
+        [weights] = tainting.weights_of(variant.recipe)
+        made_of(parts, "a" * 64, {"dataset": study})
+        made_of(parts, weights, {"dataset": "", "validation": theirs, "base": {"sha256": "a" * 64}})
+        found = decide(parts, "main")
+        [(outcome, text)] = unseen(found)
+        assert outcome == "promote"
+        assert text.startswith("4 of 40 cases are in the training data too (dataset ")
+        assert f"dataset study {study[:12]}" in text
+        assert "dataset file-" in text
+        kept = reports.get(parts.engine, project.evaluate(Wanted(suite="rooms")).id)
+        told = leaks.of_report(parts, kept)
+        assert (len(told.cases), len(told.sources)) == (4, 2)
+        assert releasing.promote(parts, "main", "main").action == "promote"
+
+        compared: list[str] = []
+
+        def common(cases: Any, others: Mapping[str, Any], **how: Any) -> Any:
+            compared.extend(others)
+            return found_in(cases, others, **how)
+
+        found_in = sides.common
+        monkeypatch.setattr(sides, "common", common)
+        (home / "suites" / "late.jsonl").write_text('{"question": "Where is the ferry?"}\n', encoding="utf-8")
+        (home / "suites" / "late.toml").write_text('metrics = ["inclusion"]\nsplit = "train"\n', encoding="utf-8")
+        assert leaks.of_report(parts, kept).hits == told.hits
+        assert compared == ["late"], "a version never changes, so nothing is compared with it again"
+
+        parts.objects.path(study).unlink()
+        shown = leaks.learned(parts, [], beside=variant)
+        assert [one.version for one in shown] == [theirs], "an incumbent that knows more is only harder to beat"
+        (home / ".gatewheel" / leaks.FOLDER).rename(home / "elsewhere")
+        [lost] = leaks.of_report(parts, kept).unread
+        assert lost.reason.startswith(f"dataset study {study[:12]}, which was learned, is no more")
+        found = decide(parts, "same")
+        assert (found.decision.outcome, found.cases) == ("inconclusive", 0)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 import gatewheel as gw
+import tuning as tiny
+from gatewheel.data import datasets
 from gatewheel.finetune.method import Point
 from gatewheel.kernel import runs
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Case
-from gatewheel.loop import tuning, tuning_jobs, validating
+from gatewheel.loop import rounding, tuning, tuning_jobs, validating
 from gatewheel.loop.tuning import Wanted
+from gatewheel.loop.wording import group_of
 from letters import written
 
 ROAD = "When will the parcel with the green garden chair from the shop in the old town be brought to my house"
@@ -30,7 +34,36 @@ def test_the_same_case_in_both_is_refused_and_one_that_is_near_is_told(tmp_path:
             validating.apart(project.parts, learned, [case("Where is my tent?"), case("Where is my lamp?")])
         assert validating.apart(project.parts, learned, [case("Where is my tent?")]) == ""
         told = validating.apart(project.parts, learned, [case(f"{ROAD} today?")])
+        kin = [replace(one, cluster="a talk") for one in (learned[1], case("Where is my tent?"))]
+        talk = validating.apart(project.parts, kin[:1], kin[1:])
     assert told.startswith("1 of the 1 validation cases are nearly the same as cases that are learned")
+    assert talk.startswith("1 of the 1 validation cases are of documents or conversations that are learned: ")
+
+
+@pytest.mark.train
+def test_what_is_shown_as_validated_on_was_never_learned(tmp_path: Path) -> None:
+    tokens = pytest.importorskip("gatewheel.finetune.tokens", reason="the extra train is not installed")
+    home, long = written(tmp_path), "w" * 90
+    rows = [
+        {"question": f"Turn {turn} of {talk}{long * (turn == 1)}?", "references": ["yes"], "cluster": f"talk {talk}"}
+        for talk in range(6)
+        for turn in range(3)
+    ]
+    rows += [{"question": f"Alone {at}{long * (at % 3 == 0)}?", "references": ["no"]} for at in range(12)]
+    (home / "suites" / "letters-train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with gw.open(home) as project:
+        lesson = tuning.lesson_of(project.parts, Wanted(data="letters-train"), say=lambda _: None)
+        cases = datasets.load(project.parts.objects, lesson.dataset.id)
+    speller = tokens.open_speller(tiny.write(tmp_path / "base"))
+    read = tokens.read(lesson.examples, speller, lesson.settings, length=100)
+    learned, looked = ({row.group for row in side} for side in tokens.divide(read.rows, lesson.settings))
+    meta = {"method": "lora", "settings": lesson.settings.model_dump(mode="json")}
+    kept = rounding._kept(meta, cases)
+    assert (len(cases), read.left_out) == (30, 10)
+    assert 4 <= len(kept) <= 8
+    assert {"talk 0", "talk 1", "talk 2", "talk 3", "talk 4", "talk 5"} & looked
+    assert looked <= set(map(group_of, kept))
+    assert learned.isdisjoint(map(group_of, kept))
 
 
 def test_data_of_its_own_is_validated_on_and_nothing_else_is_kept_back(tmp_path: Path) -> None:

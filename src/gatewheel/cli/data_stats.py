@@ -66,7 +66,7 @@ def stats(context: click.Context, /, name: str, words_only: bool, as_json: bool)
     """Counts, lengths, duplicates and balance of a suite's cases, or of a version by its id."""
     from gatewheel.data import datasets, suites
     from gatewheel.data import stats as counting
-    from gatewheel.loop import freezing
+    from gatewheel.loop import describing
     from gatewheel.rag.language import detect
 
     with render.project(context) as project:
@@ -77,7 +77,7 @@ def stats(context: click.Context, /, name: str, words_only: bool, as_json: bool)
             version = datasets.find(parts.engine, name).id
             cases = datasets.load(parts.objects, version)
         encoder = encoder_of(project, words_only)
-        found = counting.of_cases(cases, **freezing.counting(parts), detect=detect, encoder=encoder)
+        found = counting.of_cases(cases, **describing.counting(parts), detect=detect, encoder=encoder)
     told = DataStats(name=name, version=version, **{key: getattr(found, key) for key in found.__dataclass_fields__})
     if as_json:
         render.emit(told)

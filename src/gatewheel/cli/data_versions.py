@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -51,7 +51,8 @@ class LeftRow:
 class DataFreeze:
     """`gatewheel data freeze`: whether the version is `new`, what of the suite it lacks, where its card stands.
 
-    In `redacted` cases something was blacked out.
+    In `redacted` cases something was blacked out. `freeze` is what [freeze] of the suite's toml says from now on.
+    `lifted` is why nothing could learn from the version until now: it holds what was forgotten.
     """
 
     version: VersionRow
@@ -59,6 +60,8 @@ class DataFreeze:
     left_out: list[LeftRow]
     redacted: int
     card: str
+    freeze: str
+    lifted: list[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,60 +97,59 @@ class DataDiff:
 
 @click.command()
 @click.argument("suite")
-@click.option("--min-words", default=0, type=click.IntRange(0), help="Leave out shorter replies.")
-@click.option("--max-words", default=0, type=click.IntRange(0), help="Leave out longer replies; 0 is no bound.")
-@click.option("--language", "languages", multiple=True, metavar="CODE", help="Keep only these, e.g. en; several times.")
-@click.option("--max-repeated", default=1.0, type=click.FloatRange(0, 1), help="Greatest share that repeats itself.")
-@click.option("--no-near", is_flag=True, help="Of those that ask nearly the same and reply the same, keep the first.")
-@click.option("--apart", is_flag=True, help="Leave out cases of a document of which another case is held out.")
-@click.option("--redact", is_flag=True, help="Black out e-mail addresses, numbers and keys in the version.")
+@click.option("--min-words", type=click.IntRange(0), help="Leave out shorter replies.")
+@click.option("--max-words", type=click.IntRange(0), help="Leave out longer replies; 0 is no bound.")
+@click.option(
+    "--language", "languages", multiple=True, metavar="CODE", help="Keep only these, e.g. en; several times; any: all."
+)
+@click.option("--max-repeated", "repeated", type=click.FloatRange(0, 1), help="Greatest share that repeats itself.")
+@click.option(
+    "--no-near/--near",
+    "no_near",
+    default=None,
+    help="Of those that ask nearly the same, with one reply, keep the first.",
+)
+@click.option("--apart/--no-apart", default=None, help="Leave out cases of a document of which another is held out.")
+@click.option("--redact/--no-redact", default=None, help="Black out e-mail addresses, numbers and keys in the version.")
 @words_option
 @render.json_option
 @click.pass_context
-def freeze(
-    context: click.Context,
-    /,
-    suite: str,
-    min_words: int,
-    max_words: int,
-    languages: tuple[str, ...],
-    max_repeated: float,
-    no_near: bool,
-    apart: bool,
-    redact: bool,
-    words_only: bool,
-    as_json: bool,
-) -> None:
+def freeze(context: click.Context, /, suite: str, words_only: bool, as_json: bool, **said: Any) -> None:
     """Freeze a suite for training as a version that never changes, with its card.
 
     The same cases are the same version. What is near to a held-out case is left out, and so is what teaches nothing.
+    What else is asked for stands in [freeze] of suites/SUITE.toml from then on: a tuning freezes the suite like that.
     """
-    from gatewheel.data.quality import Filters
-    from gatewheel.kernel.settings import REDACTED
     from gatewheel.loop import freezing
 
-    filters = Filters(
-        min_words=min_words,
-        max_words=max_words,
-        languages=languages,
-        repeated=max_repeated,
-        near=no_near,
-        apart=apart,
-    )
-    wanted = freezing.Wanted(suite=suite, filters=filters, redact=REDACTED if redact else ())
     with render.project(context) as project:
-        done = freezing.freeze(project.parts, wanted, encoder=encoder_of(project, words_only))
+        root = project.config.root
+        wanted = freezing.asked(root, suite, **said)
+        freezing.refuse_unkept(root, wanted)
+        done = freezing.freeze(project.parts, wanted, encoder=encoder_of(project, words_only), lift=True)
+        stands = freezing.stand(root, wanted)
     left = [
         LeftRow(case=one.case.id, question=one.case.question, kind=one.kind, reason=one.reason) for one in done.left_out
     ]
     told = DataFreeze(
-        version=_row(done.dataset), new=done.new, left_out=left, redacted=done.redacted, card=str(done.card)
+        version=_row(done.dataset),
+        new=done.new,
+        left_out=left,
+        redacted=done.redacted,
+        card=str(done.card),
+        freeze=freezing.told(wanted),
+        lifted=list(done.lifted),
     )
     if as_json:
         render.emit(told)
         return
     _frozen(told, suite)
-    if (shared := done.dataset.card.get("leaks", {}).get("clusters", 0)) and not apart:
+    if told.lifted:
+        why = f"it holds what was forgotten: {'; '.join(told.lifted)}"
+        render.say(f"{why}. It may be learned again from now on; what learned it before stays tainted")
+    if told.freeze or stands:
+        render.say(f"[freeze] of suites/{suite}.toml {'now says' if stands else 'says'}: {told.freeze or 'nothing'}")
+    if (shared := done.dataset.card.get("leaks", {}).get("clusters", 0)) and not wanted.filters.apart:
         render.say(f"{shared} cases are of documents of which others are held out; --apart leaves them out")
 
 

@@ -241,7 +241,7 @@ def _compared(
     left, right = (reports.find(engine, name) for name in names)
     picked = comparing.picked(left.report, wanted)
     project.parts.say(f"comparing {len(left.cases)} cases by {len(picked)} metrics")  # it may take some seconds
-    leaked = leaks.of_report(project.parts, left, against=_files(against))
+    leaked = leaks.of_reports(project.parts, [left, right], against=_files(against))
     metrics = metrics_of(project.parts, picked)
     found = comparing.compared(left, right, metrics, margin=margin, hits=leaked.cases)
     flips = comparing.flips(left.report, right.report, picked[0], metrics[picked[0]])

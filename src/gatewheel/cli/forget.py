@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from gatewheel.loop.forgotten import Forgotten as Found
 
+NAMED = 5  # adapters and runs that a note names
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForgottenCases:
@@ -69,6 +71,9 @@ class Forgotten:
     are those that answer.
 
     `file` is the user's own file, which stays and would be read again; `before` is when it was forgotten already.
+    `failures` are runs that are not done and whose errors or logs quote it, `leaks` and `vectors` what is kept of it
+    only to save time. `unsourced` are traces that a former version kept, which no longer say what documents they were
+    shown: they stay. `untold` are adapters and begun runs of former versions that never said it: they are not tainted.
     """
 
     what: str
@@ -81,6 +86,10 @@ class Forgotten:
     responses: int
     answers: int
     labels: int
+    reports: int
+    failures: int
+    leaks: int
+    vectors: int
     files: int
     cases: list[ForgottenCases]
     datasets: list[ForgottenVersion]
@@ -90,6 +99,8 @@ class Forgotten:
     models: list[str]
     released: list[TaintedRelease]
     file: str
+    unsourced: int
+    untold: list[str]
 
 
 @click.command()
@@ -124,6 +135,14 @@ def command(context: click.Context, /, document: str, user: str, yes: bool, as_j
     if told.file:
         cure = f'remove it, or write exclude = ["{told.file}"] into [sources]'
         render.say(f"the file {told.file} is yours and stays, and `gatewheel ingest` would read it again: {cure}")
+    if told.unsourced:
+        what = f"{_counted(told.unsourced, 'trace')} of a former version named passages that are no more, maybe of this"
+        render.say(f"{what}: those go by `gatewheel traces purge --older-than AGO`, or after [trace] keep_days")
+    if told.untold:
+        named = ", ".join(one if "-" in one else one[:12] for one in told.untold[:NAMED])
+        more = f" and {len(told.untold) - NAMED} more" if len(told.untold) > NAMED else ""
+        what = "adapters and begun runs of former versions do not say what documents their prompts showed, maybe this"
+        render.say(f"{what}: {named}{more}; they are not tainted, so tune again what must not have learned of it")
     if told.cases:
         render.say("files of suites are in your git, whose history is yours: what was committed is still in it")
 
@@ -140,6 +159,10 @@ def _lines(told: Forgotten) -> Iterator[str]:
         (told.responses, "conversation", " of /v1/responses"),
         (told.answers, "answer", " of evaluations"),
         (told.labels, "label", ""),
+        (told.reports, "report", " as far as they quote it"),
+        (told.failures, "run", " as far as its error or its log quotes it"),
+        (told.leaks, "comparison", " that found leaks, in its words"),
+        (told.vectors, "vector", " of its questions"),
         (told.files, "file", " of the tuning API"),
     )
     goes = [f"{_counted(number, what)}{more}" for number, what, more in counts if number]
@@ -175,8 +198,12 @@ def _shape(found: Found, root: Path) -> Forgotten:
         traces=len(remains.traces),
         feedback=len(remains.feedback),
         responses=len(remains.responses),
-        answers=len(remains.answers),
-        labels=len(remains.labels),
+        answers=len(remains.quotes.answers),
+        labels=len(remains.quotes.labels),
+        reports=len(remains.quotes.reports),
+        failures=len(remains.quotes.runs),
+        leaks=len(remains.quotes.leaks),
+        vectors=remains.quotes.vectors,
         files=len(remains.sent),
         cases=[
             ForgottenCases(file=str(one.path.relative_to(root)), cases=len(one.gone), stay=len(one.stay))
@@ -192,4 +219,6 @@ def _shape(found: Found, root: Path) -> Forgotten:
         models=list(tainted.models),
         released=[TaintedRelease(app=one.app, variant=one.variant) for one in tainted.served],
         file=found.file,
+        unsourced=len(remains.unsourced),
+        untold=list(remains.untold),
     )

@@ -19,7 +19,7 @@ def black_out(case: Case, black: Black) -> Case:
     An id that its words made, or that holds something of that kind itself, becomes that of the words that are left.
     """
     plain = to_record(case)
-    changed = {key: value if key in _NAMES else _texts(value, black) for key, value in plain.items()}
+    changed = {key: value if key in _NAMES else texts(value, black) for key, value in plain.items()}
     if changed == plain:
         return case
     made = of_record({**changed, "id": ""})
@@ -27,11 +27,12 @@ def black_out(case: Case, black: Black) -> Case:
     return dataclasses.replace(made, id=case.id) if own else made
 
 
-def _texts(value: Any, black: Black) -> Any:
+def texts(value: Any, black: Black) -> Any:
+    """A value as JSON has them with every text in it blacked out, but for the names of its members."""
     if isinstance(value, str):
         return black(value)
     if isinstance(value, Mapping):
-        return {key: _texts(inner, black) for key, inner in value.items()}
+        return {key: texts(inner, black) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_texts(inner, black) for inner in value)
+        return type(value)(texts(inner, black) for inner in value)
     return value

@@ -6,13 +6,14 @@ that the same cases, in whatever order and file, are the same version. Knows not
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gatewheel.data import origins as made_of
@@ -81,6 +82,22 @@ def freeze(
             rows = [{"dataset": id_, "case": key} for key in keys[at : at + _AT_ONCE]]
             connection.execute(insert(dataset_cases).on_conflict_do_nothing(), rows)
         made_of.write(connection, origins)
+        return _read(connection, id_)
+
+
+def id_of(cases: Iterable[Case]) -> str:
+    """The id of a version with these cases, which are `canonical`."""
+    digest = hashlib.sha256()
+    for case in cases:
+        digest.update(_line(case))
+    return digest.hexdigest()
+
+
+def renew(engine: Engine, id_: str, card: Mapping[str, Any]) -> Dataset:
+    """Give a version the card that forgetting took from it; it is made now, so that it is the newest of its name."""
+    with engine.begin() as connection:
+        of = datasets.c.id == id_
+        connection.execute(update(datasets).where(of).values(card=dict(card), created=time.time()))
         return _read(connection, id_)
 
 

@@ -1,7 +1,8 @@
 """Where the cases of a suite may stand besides, in what models learn from or are shown: the sources of leaks.
 
-They are the suites for training, the examples that the suite itself shows, and the files that it names as
-`trained_on`. What cannot be read is told, never passed over: nobody knows what would have been found there.
+They are the suites for training, the examples that the suite itself shows, the files that it names as `trained_on`,
+and the dataset versions that a model did learn from, whatever their suites hold by now. What cannot be read is told,
+never passed over: nobody knows what would have been found there.
 """
 
 from __future__ import annotations
@@ -12,27 +13,36 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from gatewheel.data import cases as case_files
-from gatewheel.data import importing, overlap, suites
+from gatewheel.data import datasets, importing, overlap, suites
 from gatewheel.data.cases import split_key
 from gatewheel.data.suites import Settings
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Case
+from gatewheel.kernel.store.objects import Objects
 
 EXAMPLES = "its examples"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """Cases that a model may know, by the name under which people find them. `first` of them count; 0 is all."""
+    """Cases that a model may know, by the name under which people find them. `first` of them count; 0 is all.
+
+    `version` is the id of a dataset version, of which nothing ever changes; its path is that of its object.
+    """
 
     name: str
     path: Path
     imported: bool = False
     first: int = 0
+    version: str = ""
 
     def state(self) -> str:
-        """The digest of its bytes; of a folder, of the names, sizes and times of its files."""
+        """The digest of its bytes; of a folder, of the names, sizes and times of its files; of a version its id."""
+        if self.version:
+            return self.version
         read = hashlib.sha256(f"{self.name}\0{self.first}\0".encode())
         if self.path.is_dir():
             for path in sorted(self.path.rglob("*")):
@@ -44,6 +54,9 @@ class Source:
 
     def read(self) -> tuple[Case, ...]:
         """Its cases. Raises UserError for one that is at fault, MissingPart for a format that needs a library."""
+        if self.version and not self.path.is_file():
+            what = f"{self.name}, which was learned, is no more in .gatewheel/objects/"
+            raise UserError(what, cure="restore it, or tune again on what is left")
         found = importing.read_any(self.path) if self.imported else case_files.read(self.path)
         return tuple(found[: self.first or None])
 
@@ -56,10 +69,24 @@ class Unread:
     reason: str
 
 
-def sources(root: Path, name: str, *, against: Iterable[Path] = ()) -> tuple[list[Source], list[Unread]]:
+def file(path: Path) -> Source:
+    """A file that the suite does not name itself."""
+    return Source(name=path.name, path=path, imported=True)
+
+
+def of_versions(engine: Engine, objects: Objects, ids: Iterable[str]) -> list[Source]:
+    """Dataset versions by their ids, also those of which the objects are gone."""
+    named = {one.id: one.name for one in datasets.versions(engine)}
+    return [
+        Source(name=" ".join(filter(None, ("dataset", named.get(id_), id_[:12]))), path=objects.path(id_), version=id_)
+        for id_ in ids
+    ]
+
+
+def sources(root: Path, name: str, *, more: Iterable[Source] = ()) -> tuple[list[Source], list[Unread]]:
     """The sources of leaks into a suite, and those that cannot be told since their toml cannot be read.
 
-    None for a suite for training: that its cases were learned from is what it is for. `against` are further files.
+    None for a suite for training: that its cases were learned from is what it is for. `more` are further ones.
     """
     found, unread = _suites(root, name)
     try:
@@ -71,7 +98,7 @@ def sources(root: Path, name: str, *, against: Iterable[Path] = ()) -> tuple[lis
     if settings is not None:
         own, lost = _own(root, name, settings)
         found, unread = found + own, unread + lost
-    return found + [Source(name=path.name, path=path, imported=True) for path in against], unread
+    return [*found, *more], unread
 
 
 def _suites(root: Path, besides: str) -> tuple[list[Source], list[Unread]]:

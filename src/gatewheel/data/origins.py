@@ -6,19 +6,21 @@ from, and what somebody wants forgotten to all that learned from it.
 
 from __future__ import annotations
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Text, cast, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gatewheel.kernel.store.learning import origins
 
 Kind = Literal["trace", "feedback", "document", "file"]
 Some = TypeVar("Some")
+DOCUMENTS = "documents"  # in the detail of a trace: the sources of what was read for it
 _AT_ONCE = 5_000  # rows a statement: five values each, and SQLite takes 32,766
 
 
@@ -79,6 +81,27 @@ def made_of(engine: Engine, kind: Kind, refs: Iterable[str]) -> list[Origin]:
                 select(origins).where(origins.c.kind == kind, origins.c.ref.in_(some)).order_by(origins.c.case)
             )
         ]
+
+
+def of_documents(engine: Engine, source: str) -> list[Origin]:
+    """All cases that were made of a document, or of one whose source begins so."""
+    named = origins.c.ref.startswith(source, autoescape=True)
+    with engine.connect() as connection:
+        rows = connection.execute(select(origins).where(origins.c.kind == "document", named).order_by(origins.c.case))
+        return [_origin(row) for row in rows]
+
+
+def shown(engine: Engine, source: str) -> list[Origin]:
+    """All cases that were made of traces for which a document was read, or one whose source begins so.
+
+    The traces themselves may be gone for their age by now.
+    """
+    said = cast(origins.c.detail, Text)
+    found = said.contains(json.dumps(source)[1:-1], autoescape=True) | said.contains(source, autoescape=True)
+    with engine.connect() as connection:
+        rows = connection.execute(select(origins).where(origins.c.kind == "trace", found).order_by(origins.c.case))
+        every = map(_origin, rows)
+        return [one for one in every if any(name.startswith(source) for name in one.detail.get(DOCUMENTS, ()))]
 
 
 def _origin(row: Any) -> Origin:

@@ -29,7 +29,7 @@ Detect = Callable[[str], str]
 class Filters:
     """What to leave out. Words are those of the reply; 0 sets no bound.
 
-    `repeated` is the greatest share of a reply that may stand in runs of five words that were said before. `near`
+    `repeated` is the greatest share of a reply that may stand in runs of five words that were said before. `no_near`
     leaves out all but the first of those that ask nearly the same and reply the same; `apart` those of a cluster, such
     as a document, of which a case is held out.
     """
@@ -38,7 +38,7 @@ class Filters:
     max_words: int = 0
     languages: tuple[str, ...] = ()
     repeated: float = 1.0
-    near: bool = False
+    no_near: bool = False
     apart: bool = False
 
 
@@ -108,7 +108,7 @@ def sift(
             left.append(LeftOut(case=case, kind=kind, reason=reason))
         else:
             kept.append(case)
-    if filters.near:
+    if filters.no_near:
         firsts = near_twins(kept, encoder=encoder)
         left += [
             LeftOut(case=kept[place], kind="near", reason=f"nearly the same as '{_short(kept[first])}'")

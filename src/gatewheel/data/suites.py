@@ -7,6 +7,8 @@
     [slices]
     billing = "Questions about invoices"
 
+One for training may say in [freeze] what its versions are made with (preparing.py).
+
 Knows nothing about metrics but their names.
 """
 
@@ -25,7 +27,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gatewheel.data import cases as case_files
+from gatewheel.data import preparing
 from gatewheel.data.cases import folded, identity, split_key
+from gatewheel.data.preparing import Freeze
 from gatewheel.kernel.config import checked
 from gatewheel.kernel.errors import ConfigError, UserError, did_you_mean
 from gatewheel.kernel.nouns import Case
@@ -66,6 +70,7 @@ class Settings(BaseModel):
     trained_on: tuple[str, ...] = Field(
         default=(), description="Files of what models learned from, besides the suites for training: hits are told."
     )
+    freeze: Freeze = Field(default=Freeze(), description="What versions to learn from are made with.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,9 +155,10 @@ def write(root: Path, name: str, settings: Settings) -> Path:
     path = path_of(root, name)
     said = settings.model_dump(exclude_defaults=True)
     slices = said.pop("slices", {})
+    freeze = ["", "[freeze]", *preparing.lines(settings.freeze)] if said.pop("freeze", {}) else []
     lines = [f"{key} = {_toml(value)}" for key, value in said.items()]
     lines += ["", "[slices]", *(f"{_toml(key)} = {_toml(value)}" for key, value in slices.items())] if slices else []
-    case_files.replace(path, "\n".join([*lines, ""]).encode())
+    case_files.replace(path, "\n".join([*lines, *freeze, ""]).encode())
     return path
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -73,11 +73,29 @@ class Once:
         return self._encoder.starts(text)
 
 
+def held(folder: Path, texts: Iterable[str]) -> int:
+    """How many vectors of these texts are kept, by all encoders together."""
+    keys = {_key(text) for text in texts}
+    return sum(len(keys & _read(path).keys()) for path in sorted(folder.glob("*.npz"))) if keys else 0
+
+
+def drop(folder: Path, texts: Iterable[str]) -> None:
+    """Keep the vectors of these texts no more; a file that cannot be read, or holds no others, goes."""
+    keys = {_key(text) for text in texts}
+    for path in sorted(folder.glob("*.npz")) if keys else ():
+        known = _read(path)
+        rest = {key: row for key, row in known.items() if key not in keys}
+        if not rest:
+            path.unlink(missing_ok=True)
+        elif len(rest) < len(known):
+            _write(path, rest)
+
+
 def _key(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
-def _read(path: Path, dimensions: int) -> dict[bytes, Vectors]:
+def _read(path: Path, dimensions: int = 0) -> dict[bytes, Vectors]:
     import numpy as np
 
     try:
@@ -85,7 +103,9 @@ def _read(path: Path, dimensions: int) -> dict[bytes, Vectors]:
             keys, rows = held["keys"], held["rows"]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return {}
-    if rows.dtype != np.float32 or rows.shape != (len(keys), dimensions) or keys.shape != (len(rows), 16):
+    if rows.dtype != np.float32 or rows.ndim != 2 or keys.shape != (len(rows), 16):
+        return {}
+    if dimensions and rows.shape[1] != dimensions:
         return {}
     return {key.tobytes(): row for key, row in zip(keys, rows, strict=True)}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -130,7 +130,7 @@ def without_texts(made: Trace) -> Trace:
         replace(
             span,
             attributes={
-                name: value
+                name: _nameless(value) if name == DOCUMENTS else value
                 for name, value in span.attributes.items()
                 if name in IDENTIFIERS or isinstance(value, int | float)
             },
@@ -139,6 +139,22 @@ def without_texts(made: Trace) -> Trace:
     )
     kind = next((span.attributes[ERROR_TYPE] for span in spans if ERROR_TYPE in span.attributes), "failed")
     return replace(made, question="", answer="", error=str(kind) if made.error else "", spans=spans)
+
+
+def without_sources(made: Trace) -> Trace:
+    """The trace with its passages by their ids alone: names of files may be of people too."""
+    spans = tuple(
+        replace(span, attributes={**span.attributes, DOCUMENTS: _nameless(span.attributes[DOCUMENTS])})
+        if DOCUMENTS in span.attributes
+        else span
+        for span in made.spans
+    )
+    return replace(made, spans=spans)
+
+
+def _nameless(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Passages without their sources: people give names to files."""
+    return [{name: value for name, value in one.items() if name != "source"} for one in documents]
 
 
 def sampled(trace: str, share: float) -> bool:

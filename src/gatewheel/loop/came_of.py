@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Engine, Text, cast, select
 
 from gatewheel.data import origins
+from gatewheel.kernel import trace
+from gatewheel.kernel.nouns import Trace
 from gatewheel.kernel.store.learning import artifacts, dataset_cases, datasets
 from gatewheel.kernel.store.schema import documents, feedback, passages, runs, traces
 from gatewheel.loop import kin
 from gatewheel.loop.kin import At, Fan, Kind, Step
-from gatewheel.loop.made_of import BATCH, fan, releases_of
+from gatewheel.loop.made_of import BATCH, PROMPTS, fan, releases_of
 
-_SHOWN = re.compile(r'"id": ?"([0-9a-f]{16})"')  # as a trace names a passage; read as JSON it takes ten times as long
+# as a trace names a passage, formerly without its source; read as JSON it takes ten times as long
+_SHOWN = re.compile(r'"id": ?"([0-9a-f]{16})"(?:, ?"source": ?"((?:[^"\\]|\\.)*)")?')
+
+# a passage in a prompt that names its source: number and source, in brackets or quotes, at the beginning of a line
+_NUMBERED = re.compile(
+    r"""^[ \t]*\[(\d+)\][ \t]*(?:\(([^()\n]+)\)|\[([^\[\]\n]+)\]|<([^<>\n]+)>|"([^"\n]+)")""", re.MULTILINE
+)
 
 
 def of_document(here: At, source: str) -> list[Fan]:
-    """The cases that were made of it, and the answers for which its passages were read."""
+    """The cases that were made of it, what learned while it was shown, and the answers for which it was read."""
     shown = shown_in(here, source)
     some = list(here.few(shown))[:BATCH] if here.most else shown
     steps: list[Step] = []
@@ -28,7 +38,7 @@ def of_document(here: At, source: str) -> list[Fan]:
         with here.engine.connect() as connection:
             steps += [Step(to=kin.trace(row)) for row in connection.execute(rows)]
     answers = [Fan(kind="trace", steps=tuple(steps), count=len(shown))] if shown else []
-    return [*_cases(here, "document", source), *answers]
+    return [*_cases(here, "document", source), *_taught(here, source), *answers]
 
 
 def of_user(here: At, id_: str) -> list[Fan]:
@@ -109,24 +119,85 @@ DOWN: Mapping[Kind, Callable[[At, str], list[Fan]]] = {
 
 
 def shown_in(here: At, source: str) -> list[str]:
-    """The traces for which passages of a document were read, as it is now; the newest first."""
+    """The traces for which passages of a document were read; the newest first."""
     of = select(passages.c.public_id).join(documents).where(documents.c.source == source)
     with here.engine.connect() as connection:
         found = set(connection.scalars(of))
-    return list(naming(here.engine, found)) if found else []
+    return list(naming(here.engine, found, lambda one: one == source))
 
 
-def naming(engine: Engine, passages_: set[str]) -> Iterator[str]:
-    """The traces that name one of these passages, the newest first; every trace is looked through."""
+def naming(engine: Engine, passages_: Collection[str], meant: Callable[[str], bool]) -> Iterator[str]:
+    """The traces that name one of these passages, or a document that is `meant`, the newest first.
+
+    Every trace is looked through. Those of former versions name passages alone.
+    """
+    for id_, named in shown(engine):
+        if any(one in passages_ or (source and meant(source)) for one, source in named):
+            yield id_
+
+
+def shown(engine: Engine) -> Iterator[tuple[str, set[tuple[str, str]]]]:
+    """Every trace, the newest first, with the passages that it names and their sources, "" where none is named."""
     query = select(traces.c.id, cast(traces.c.spans, Text)).order_by(traces.c.created.desc())
+    read = cache(lambda source: json.loads(f'"{source}"'))
     with engine.connect() as connection:
         for id_, spans in connection.execution_options(yield_per=500).execute(query):
-            if _SHOWN.search(spans) and not passages_.isdisjoint(_SHOWN.findall(spans)):
-                yield id_
+            yield id_, {(one, read(source)) for one, source in _SHOWN.findall(spans)}
+
+
+def unsourced(engine: Engine) -> list[str]:
+    """The traces of former versions that name passages which are no more: nobody knows of which document these were."""
+    named = {id_: {one for one, source in found if not source} for id_, found in shown(engine)}
+    every, here = sorted(set().union(*named.values())), set[str]()
+    with engine.connect() as connection:
+        for at in range(0, len(every), BATCH):
+            some = passages.c.public_id.in_(every[at : at + BATCH])
+            here |= {*connection.scalars(select(passages.c.public_id).where(some))}
+    return [id_ for id_, found in named.items() if found - here]
+
+
+def prompted(made: Trace) -> set[str]:
+    """The documents that the prompts of a trace name as the sources of their passages, where that is certain.
+
+    It is where the passages are numbered from 1: else a passage, or whoever asked, quotes a prompt.
+    """
+    found: set[str] = set()
+    for span in made.spans:
+        messages = span.attributes.get(trace.INPUT_MESSAGES) or ()
+        read = "\n".join(text for message in messages[-1:] for text in _texts(message.get("parts")))
+        if made.question:
+            read = read.replace(made.question, "")
+        named = [(int(number), "".join(sources)) for number, *sources in _NUMBERED.findall(read)]
+        if [number for number, _ in named] == [*range(1, len(named) + 1)]:
+            found |= {source for _, source in named}
+    return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts(value.get("content"))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _taught(here: At, source: str) -> list[Fan]:
+    """What learned from prompts in which passages of a document stood."""
+    with here.engine.connect() as connection:
+        rows = connection.execute(select(artifacts).order_by(artifacts.c.created.desc())).all()
+    taught = [row for row in rows if source in row.meta.get("shown", ())]
+    steps = tuple(Step(to=kin.artifact(here, row), where=PROMPTS) for row in here.few(taught))
+    return [Fan(kind="artifact", steps=steps, count=len(taught))] if taught else []
 
 
 def _cases(here: At, kind: origins.Kind, ref: str) -> list[Fan]:
     made = origins.made_of(here.engine, kind, [ref])
+    if kind == "document":
+        known = {one.case for one in made}
+        harvested = [one for one in origins.shown(here.engine, ref) if ref in one.detail[origins.DOCUMENTS]]
+        made += {one.case: one for one in harvested if one.case not in known}.values()
     steps = tuple(Step(to=kin.case(here, one.case), where=_where(one.detail)) for one in here.few(made))
     return [Fan(kind="case", steps=steps, count=len(made))] if made else []
 

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ LIMIT = 1_200.0  # seconds; the probe of finetune/preflight.py ends itself after
 class Foreseen:
     """Of what a tuning would learn, and what it takes on this machine: bytes of memory and disk, seconds, steps.
 
-    `told` says it all in words; where it does not fit (`fits`), what would. `without` counts cases that teach nothing.
-    `learned` counts the examples that are learned from: neither kept nor too long.
+    `told` says it all in words; where it does not fit (`fits`), what would. `without` counts cases that are left out,
+    `reasons` of how many of these why. `learned` counts the examples that are learned from: neither kept nor too long.
     Where a look at this machine says nothing of it, `untold` says why, and what it takes is 0.
     """
 
@@ -55,6 +55,7 @@ class Foreseen:
     told: str
     untold: str = ""
     learned: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
 
 
 def ask(root: Path, wanted: Wanted, *, tick: Callable[[], None] = lambda: None) -> Foreseen:
@@ -106,6 +107,7 @@ def _told(root: Path, wanted: Wanted) -> dict[str, Any]:
             base=lesson.said,
             examples=len(lesson.examples),
             without=lesson.without,
+            reasons=dict(lesson.reasons),
             learned=seen.examples if seen else 0,
             settings=settings.model_dump(mode="json"),
             **({name: getattr(seen, name) for name in _KEPT} if seen else dict.fromkeys(_KEPT, 0) | nothing),

@@ -19,7 +19,7 @@ from gatewheel.data.cases import split_key
 from gatewheel.kernel import runs
 from gatewheel.kernel.durable import exclusive
 from gatewheel.kernel.store import learning, schema
-from gatewheel.loop import begun, came_of, client_files, forgotten, freezing, remains, tainting
+from gatewheel.loop import begun, came_of, client_files, forgotten, freezing, quoted, remains, tainting
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.forgotten import Forgotten
 from gatewheel.loop.remains import Remains, Wanted
@@ -53,6 +53,7 @@ def _taint(parts: Parts, found: Remains) -> None:
         ids = [one.dataset.id for one in found.versions]
         tainting.mark(connection, "dataset", ids, found.wanted.reason)
         tainting.mark(connection, "artifact", found.artifacts, found.wanted.reason)
+        tainting.mark(connection, "run", found.begun, found.wanted.reason)
 
 
 def _freeze(parts: Parts, found: Remains) -> None:
@@ -71,10 +72,11 @@ def _answers(parts: Parts, found: Remains) -> None:
     """Answers and labels: who asked what is known only while the cases are there."""
     table = schema.answers
     key = tuple_(table.c.variant, table.c.corpus, table.c.case, table.c.repeat)
-    for at in range(0, len(found.answers), BATCH):
+    answers = found.quotes.answers
+    for at in range(0, len(answers), BATCH):
         with parts.engine.begin() as connection:
-            connection.execute(delete(table).where(key.in_(found.answers[at : at + BATCH])))
-    _rows(parts.engine, schema.labels, found.labels)
+            connection.execute(delete(table).where(key.in_(answers[at : at + BATCH])))
+    _rows(parts.engine, schema.labels, found.quotes.labels)
 
 
 def _notes(parts: Parts, found: Remains) -> None:
@@ -87,6 +89,16 @@ def _notes(parts: Parts, found: Remains) -> None:
         told = connection.execute(select(table.c.id, table.c.meta).where(table.c.id.in_(found.artifacts))).all()
         for id_, meta in told:
             connection.execute(update(table).where(table.c.id == id_).values(meta=_silent(meta)))
+
+
+def _quotes(parts: Parts, found: Remains) -> None:
+    """What quotes it; the reports last, for by them it is known how a case was worded before."""
+    quotes, state = found.quotes, parts.config.state
+    for id_ in quotes.runs:
+        quoted.purge_run(parts.engine, state, id_, quotes.words, user=found.wanted.user)
+    quoted.purge_kept(state, quotes.words, quotes.texts)
+    for id_ in quotes.reports:
+        quoted.purge_report(parts.engine, id_, quotes.asked)
 
 
 def _objects(parts: Parts, found: Remains) -> None:
@@ -146,7 +158,7 @@ def _index(parts: Parts, found: Remains) -> None:
             parts.store.remove_file(file)
     parts.store.tidy()
     # a service may have answered from it while it was forgotten
-    for late in list(came_of.naming(parts.engine, shown)):
+    for late in list(came_of.naming(parts.engine, shown, found.wanted.means)):
         with parts.engine.begin() as connection:
             connection.execute(delete(schema.feedback).where(schema.feedback.c.trace == late))
             connection.execute(delete(schema.traces).where(schema.traces.c.id == late))
@@ -154,7 +166,9 @@ def _index(parts: Parts, found: Remains) -> None:
         parts.open_index()
 
 
-def _sweep(parts: Parts, _found: Remains) -> None:
+def _sweep(parts: Parts, found: Remains) -> None:
+    """What is kept only to save time, which a service may have kept anew meanwhile, and free pages of the database."""
+    quoted.purge_kept(parts.config.state, found.quotes.words, found.quotes.texts)
     sweep(parts.engine, parts.say)
 
 
@@ -164,6 +178,7 @@ STEPS: tuple[Callable[[Parts, Remains], None], ...] = (
     _freeze,
     _answers,
     _notes,
+    _quotes,
     _objects,
     _suites,
     _origins,

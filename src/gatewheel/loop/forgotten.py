@@ -93,7 +93,7 @@ def _tainted(engine: Engine, found: Remains) -> Tainted:
         tuned = connection.execute(select(learning.tuned_models).order_by(learning.tuned_models.c.name)).all()
         kept = connection.execute(select(schema.variants.c.id, schema.variants.c.recipe)).all()
     sets = {one.dataset.id for one in found.versions} | tainting.of_reason(engine, "dataset", reason)
-    ids = set(tainting.taught_by(engine, sets)) | tainting.of_reason(engine, "artifact", reason)
+    ids = set(found.artifacts) | tainting.of_reason(engine, "artifact", reason)
     learned = {row.id for row in kept if ids & set(tainting.weights_of(row.recipe))}
     answering = releases.serving(engine)
     return Tainted(
@@ -121,7 +121,9 @@ def _known(parts: Parts, wanted: Wanted) -> bool:
     if wanted.user and wanted.user in {one.id for one in keys.every(parts.engine)}:
         return True
     found = remains.find(parts, wanted)
-    return any((found.sources, found.traces, found.feedback, found.responses, found.cases))
+    return any(
+        (found.sources, found.traces, found.feedback, found.responses, found.cases, found.artifacts, found.begun)
+    )
 
 
 def _documents(engine: Engine) -> list[str]:

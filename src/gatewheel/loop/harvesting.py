@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, select
 
@@ -19,7 +19,7 @@ from gatewheel.data.blackening import black_out
 from gatewheel.data.cases import identity, split_key
 from gatewheel.data.collecting import Incoming, Taken
 from gatewheel.data.harvested import MARK, Condition, Spoken
-from gatewheel.data.origins import Origin
+from gatewheel.data.origins import DOCUMENTS, Origin
 from gatewheel.guard.redact import redact
 from gatewheel.kernel import trace as traces
 from gatewheel.kernel.errors import UserError
@@ -73,11 +73,12 @@ class Harvested:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Sheaf:
-    """A case as it was asked and as it is kept, with the trace that it comes from."""
+    """A case as it was asked and as it is kept, with the trace that it comes from and the documents read for that."""
 
     asked: Case
     kept: Case
     spoken: Spoken
+    documents: tuple[str, ...] = ()
 
 
 @dataclass
@@ -191,10 +192,21 @@ def _made(engine: Engine, wanted: Wanted, conditions: Sequence[Condition]) -> tu
             asked = harvested.case_of(spoken, answers=answers)
             kept = black_out(asked, partial(redact, kinds=wanted.redact))
             light = replace(spoken, trace=replace(spoken.trace, spans=()))  # a prompt may be long, and is read by now
-            sheaves.append(_Sheaf(asked=asked, kept=kept, spoken=light))
+            sheaves.append(_Sheaf(asked=asked, kept=kept, spoken=light, documents=_read_for(engine, spoken.trace)))
         except UserError as error:
             passed.append(_passed(spoken.trace, str(error)))
     return looked, sheaves, passed
+
+
+def _read_for(engine: Engine, trace: Trace) -> tuple[str, ...]:
+    """The documents that were read for an answer; those of former versions as far as their passages are still there."""
+    named = [one for span in trace.spans for one in span.attributes.get(traces.DOCUMENTS, ())]
+    found = {str(one["source"]) for one in named if "source" in one}
+    if old := [one["id"] for one in named if "source" not in one]:
+        of = select(schema.documents.c.source).join(schema.passages)
+        with engine.connect() as connection:
+            found |= {*connection.scalars(of.where(schema.passages.c.public_id.in_(old[:BATCH])))}
+    return tuple(sorted(found))
 
 
 def _spoken(engine: Engine, since: float) -> Iterator[Spoken]:
@@ -228,7 +240,9 @@ def _apart(parts: Parts, sheaves: Sequence[_Sheaf], encoder: Encoder | None) -> 
 def _origins(sheaves: Sequence[_Sheaf]) -> Iterator[Origin]:
     for one in sheaves:
         trace, case = one.spoken.trace, split_key(one.kept)
-        detail = {"kind": trace.kind, "variant": trace.variant, "key": trace.key}
+        detail: dict[str, Any] = {"kind": trace.kind, "variant": trace.variant, "key": trace.key}
+        # a trace goes for its age, and then nothing else leads from a document to what was learned of it
+        detail |= {DOCUMENTS: list(one.documents)} if one.documents else {}
         yield Origin(case=case, kind="trace", ref=trace.id, detail=detail)
         for said in one.spoken.said:
             about = {"trace": trace.id, "author": said.author, "corrected": bool(said.correction)}

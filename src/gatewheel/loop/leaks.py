@@ -1,4 +1,4 @@
-"""Which cases of a suite stand in the training data too, and what its figures are without them.
+"""Which cases of a suite stand in what was trained on too, and what its figures are without them.
 
 Every case is compared, whenever it was entered: by runs of 13 words, shares of 5-word runs, and vectors. What was found
 is kept by the digest of all that was compared, so that to look again costs nothing until something changes.
@@ -15,13 +15,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import select
+
 from gatewheel.data import cases as case_files
 from gatewheel.data import leak_sources, overlap, sides, suites, vectors
 from gatewheel.data.cases import split_key
 from gatewheel.data.leak_sources import Source, Unread
 from gatewheel.data.vectors import Once
 from gatewheel.kernel.errors import UserError
-from gatewheel.kernel.nouns import Case, Report
+from gatewheel.kernel.nouns import Case, Report, Variant
+from gatewheel.kernel.store.schema import variants
+from gatewheel.loop import tainting
 from gatewheel.loop.evaluate import still
 from gatewheel.loop.recipes import digest
 
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
     from gatewheel.loop.reports import Kept
 
 VERSION = 3  # grows when the same cases would give other hits
-KEPT = 64  # states of which the hits are kept
+KEPT = 256  # states of which the hits are kept; each version that a variant learned has one of its own
 AT_ONCE = 256  # questions that who cannot wait lets the encoder read: about a second
 FOLDER = "leaks"
 Tick = Callable[[], None]
@@ -83,19 +87,38 @@ NONE = Leaks()
 def of_report(
     parts: Parts, kept: Kept, *, against: Iterable[Path] = (), patient: bool = True, tick: Tick = lambda: None
 ) -> Leaks:
-    """The leaks into the cases of a report, as the training data stands now.
+    """The leaks into the cases of a report, as the training data stands now, and from what its variant learned.
 
     Who is not `patient` gets them by words alone where the encoder would have to read much.
     """
-    known = {case.id: case for case in _of_suite(parts, kept.report.suite)}
+    return of_reports(parts, [kept], against=against, patient=patient, tick=tick)
+
+
+def of_reports(
+    parts: Parts, kept: Sequence[Kept], *, against: Iterable[Path] = (), patient: bool = True, tick: Tick = lambda: None
+) -> Leaks:
+    """As `of_report`, into the cases of any of these reports of one suite, from what any of their variants learned."""
+    suite = kept[0].report.suite
+    every = {id_: asked for one in reversed(kept) for id_, asked in one.cases.items()}  # one may be of fewer cases
+    known = {case.id: case for case in _of_suite(parts, suite)}
     changed = {
-        id_: Case(id=id_, question=asked.question)
-        for id_, asked in kept.cases.items()
-        if not still(known.get(id_), asked)
+        id_: Case(id=id_, question=asked.question) for id_, asked in every.items() if not still(known.get(id_), asked)
     }
-    every = list({**known, **changed}.values())  # all of the suite, so that its reports share what was found
-    found = of_cases(parts, kept.report.suite, every, against=against, patient=patient, tick=tick)
-    return found.among(kept.cases.keys())
+    cases = list({**known, **changed}.values())  # all of the suite, so that its reports share what was found
+    more = [*map(leak_sources.file, against), *learned(parts, _variants(parts, kept))]
+    return of_cases(parts, suite, cases, more=more, patient=patient, tick=tick).among(every.keys())
+
+
+def learned(parts: Parts, judged: Sequence[Variant], *, beside: Variant | None = None) -> list[Source]:
+    """The dataset versions that variants learned from, as sources of leaks.
+
+    Of those that only one `beside` them learned what is gone is passed over: an incumbent that knows answers by heart
+    is harder to beat, so it lets nobody pass.
+    """
+    ids = {id_ for variant in judged for id_ in tainting.learned(parts.engine, variant.recipe)}
+    if beside:
+        ids |= {id_ for id_ in tainting.learned(parts.engine, beside.recipe) if parts.objects.has(id_)}
+    return leak_sources.of_versions(parts.engine, parts.objects, sorted(ids)) if ids else []
 
 
 def of_cases(
@@ -103,14 +126,32 @@ def of_cases(
     suite: str,
     cases: Sequence[Case],
     *,
-    against: Iterable[Path] = (),
+    more: Iterable[Source] = (),
     patient: bool = True,
     tick: Tick = lambda: None,
 ) -> Leaks:
-    """The leaks into the cases of a suite. `against` are files that it does not name itself."""
-    sources, unread = leak_sources.sources(parts.config.root, suite, against=against)
-    states, sources, gone = _states(sources)
-    unread = [*unread, *gone]
+    """The leaks into the cases of a suite, also from sources that it does not name itself."""
+    sources, unread = leak_sources.sources(parts.config.root, suite, more=more)
+    versions = [one for one in sources if one.version]
+    groups = [[one for one in sources if not one.version], *([one] for one in versions)]
+    # each version by itself: it never changes, so it is not compared again because a file does
+    found = [_of_sources(parts, cases, group, patient=patient, tick=tick) for group in groups if group]
+    best: dict[tuple[str, str], Leak] = {}
+    for hit in (hit for one in found for hit in one.hits):
+        known = best.get((hit.case, hit.kind))
+        if known is None or hit.score > known.score:
+            best[hit.case, hit.kind] = hit
+    return Leaks(
+        hits=tuple(best[key] for key in sorted(best)),
+        sources=tuple(name for one in found for name in one.sources),
+        unread=(*unread, *(lost for one in found for lost in one.unread)),
+        vectors=all(one.vectors for one in found),
+    )
+
+
+def _of_sources(parts: Parts, cases: Sequence[Case], sources: Sequence[Source], *, patient: bool, tick: Tick) -> Leaks:
+    """What was found, or else is now, in sources that are compared together."""
+    states, sources, unread = _states(sources)
     if not sources:
         return Leaks(unread=tuple(unread))
     said = [VERSION, sorted(states), [[case.id, split_key(case)] for case in cases]]
@@ -136,6 +177,14 @@ def of_cases(
 def clean(report: Report, hits: Collection[str]) -> Report:
     """The rows of a report to whose cases nothing leaked."""
     return replace(report, rows=tuple(row for row in report.rows if row.case not in hits)) if hits else report
+
+
+def _variants(parts: Parts, kept: Sequence[Kept]) -> list[Variant]:
+    """The variants of reports, but for those that a project kept which shares this database no more."""
+    with parts.engine.connect() as connection:
+        ids = {one.report.variant for one in kept}
+        rows = connection.execute(select(variants.c.id, variants.c.recipe).where(variants.c.id.in_(ids)))
+        return [Variant(id=row.id, recipe=row.recipe) for row in rows]
 
 
 def _of_suite(parts: Parts, name: str) -> tuple[Case, ...]:

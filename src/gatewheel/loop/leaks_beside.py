@@ -33,8 +33,7 @@ def of_reports(parts: Parts, kept: Sequence[Kept], *, margin: float = 0.02, tick
     Raises UserError for reports that cannot be compared.
     """
     refuse_others(kept)
-    every = {id_: asked for one in reversed(kept) for id_, asked in one.cases.items()}  # one may be of fewer cases
-    found = leaks.of_report(parts, replace(kept[0], cases=every), patient=False, tick=tick)
+    found = leaks.of_reports(parts, kept, patient=False, tick=tick)
     hits = found.cases
     metrics = metrics_of(parts, metrics_in(kept[0].report)) if hits else {}
     rest = [_rest(one, hits) for one in kept] if hits else []

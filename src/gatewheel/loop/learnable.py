@@ -73,7 +73,7 @@ class Near:
 class Nearness:
     """How many `cases` of a set are near to one of the held-out `suites`, or stand on that side themselves.
 
-    They are left out when the set is frozen. `found` are the first of them.
+    They are left out when the set is frozen; a version that is frozen already has them. `found` are the first of them.
     """
 
     suites: tuple[str, ...]
@@ -91,7 +91,7 @@ def sets(parts: Parts) -> list[LearnSet]:
 
 def look(parts: Parts, named: str, app: str) -> Look:
     """Samples and statistics. Raises UserError for no such set or one held out, ConfigError for no such application."""
-    from gatewheel.loop import freezing
+    from gatewheel.loop import describing
 
     if app:
         parts.config.table("app", app)
@@ -100,7 +100,7 @@ def look(parts: Parts, named: str, app: str) -> Look:
     some = _spread(teaching)
     with as_served(parts) as served:
         samples = examples_of(served, app, some)
-    found = stats.of_cases(cases, **freezing.counting(parts))
+    found = stats.of_cases(cases, **describing.counting(parts))
     return Look(name=named, version=version, app=app, samples=tuple(samples), replies=_replies(teaching), stats=found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -15,6 +15,8 @@ from gatewheel.loop import kin, tainting
 from gatewheel.loop.kin import At, Fan, Kind, Step
 
 BATCH = 500  # values per IN list
+PROMPTS = "its passages stood in prompts"  # where a document is in an adapter
+ASKED = "read for the answer"  # where it is in a case whose trace is gone for its age
 
 
 def of_trace(here: At, id_: str) -> list[Fan]:
@@ -24,13 +26,17 @@ def of_trace(here: At, id_: str) -> list[Fan]:
     if row is None:
         return []
     found = [Fan(kind="variant", steps=(Step(to=kin.variant(here, row.variant)),), count=1)] if row.variant else []
-    shown = [one["id"] for span in row.spans for one in span["attributes"].get(traces_.DOCUMENTS, ())]
+    shown = [one for span in row.spans for one in span["attributes"].get(traces_.DOCUMENTS, ())]
+    ids = [one["id"] for one in shown[:BATCH]]
     query = select(documents.c.source, documents.c.title, func.min(passages.c.start), func.max(passages.c.end))
-    query = query.join(passages).where(passages.c.public_id.in_(shown[:BATCH])).group_by(documents.c.id)
+    query = query.join(passages).where(passages.c.public_id.in_(ids)).group_by(documents.c.id)
     with here.engine.connect() as connection:
-        read = connection.execute(query.order_by(documents.c.source)).all() if shown else []
-    steps = tuple(Step(to=kin.document(row[0], row[1]), where=_span(row[2:])) for row in here.few(read))
-    return [*found, *_fan("document", steps, len(read))]
+        read = connection.execute(query.order_by(documents.c.source)).all() if ids else []
+    steps = [Step(to=kin.document(row[0], row[1]), where=_span(row[2:])) for row in read]
+    # what it was shown then stands there no more, in these words or at this place
+    gone = {str(one["source"]) for one in shown if "source" in one} - {row[0] for row in read}
+    steps += [Step(to=one) for one in _documents(here, gone)]
+    return [*found, *_fan("document", tuple(here.few(steps)), len(steps))]
 
 
 def of_feedback(here: At, id_: str) -> list[Fan]:
@@ -48,17 +54,24 @@ def of_variant(here: At, id_: str) -> list[Fan]:
 
 
 def of_artifact(here: At, id_: str) -> list[Fan]:
-    """The adapter that a file was made of; of an adapter its run, or its data where there is none, and a tuned base."""
+    """The adapter that a file was made of; of an adapter its run, or its data where there is none.
+
+    With what that began from, a tuned base or another adapter, and documents of which passages stood in its prompts.
+    """
     with here.engine.connect() as connection:
         row = connection.execute(select(artifacts).where(artifacts.c.id == id_)).one_or_none()
     if row is None:
         return []
-    if row.meta.get("adapter"):
-        return _artifacts(here, [str(row.meta["adapter"])])
+    parent = _artifacts(here, [str(row.meta["adapter"])]) if row.meta.get("adapter") else []
+    if parent and row.kind != "adapter":
+        return parent
     base = _artifacts(here, [str(row.meta.get("base", {}).get("sha256", ""))])
+    shown = sorted(row.meta.get("shown", ()))
+    steps = tuple(Step(to=one, where=PROMPTS) for one in _documents(here, here.few(shown)))
+    above = [*parent, *base, *_fan("document", steps, len(shown))]
     if row.run and (found := _runs(here, [row.run])):
-        return [*found, *base]
-    return [*_datasets(here, sorted(_learned(row.meta))), *base]
+        return [*found, *above]
+    return [*_datasets(here, sorted(_learned(row.meta))), *above]
 
 
 def of_run(here: At, id_: str) -> list[Fan]:
@@ -91,10 +104,15 @@ def of_case(here: At, id_: str) -> list[Fan]:
     found: dict[Kind, list[origins.Origin]] = {}
     for one in origins.of(here.engine, [id_]).get(id_, []):
         found.setdefault(one.kind, []).append(one)
-    return [
+    gone = _gone(here, found.get("trace", []))
+    read = {str(source) for one in gone for source in one.detail.get(origins.DOCUMENTS, ())}
+    read -= {one.ref for one in found.get("document", [])}
+    fans = [
         Fan(kind=kind, steps=tuple(_origin(here, one) for one in here.few(some)), count=len(some))
         for kind, some in found.items()
     ]
+    steps = tuple(Step(to=one, where=ASKED) for one in _documents(here, here.few(sorted(read))))
+    return [*fans, *_fan("document", steps, len(read))]
 
 
 def releases_of(here: At, variant: str) -> list[Fan]:
@@ -141,6 +159,27 @@ def _runs(here: At, ids: list[str]) -> list[Fan]:
 def _datasets(here: At, ids: list[str]) -> list[Fan]:
     query = select(datasets).where(datasets.c.id.in_(ids)).order_by(datasets.c.created)
     return fan(here, "dataset", query, lambda row: kin.dataset(here, row))
+
+
+def _documents(here: At, sources: Collection[str]) -> list[kin.Node]:
+    """Documents by their sources, those among them that are in the index no more."""
+    every = sorted(sources)
+    titles: dict[str, str] = {}
+    with here.engine.connect() as connection:
+        for at in range(0, len(every), BATCH):
+            some = select(documents.c.source, documents.c.title).where(documents.c.source.in_(every[at : at + BATCH]))
+            titles |= {source: title for source, title in connection.execute(some)}
+    return [kin.document(one, titles.get(one, ""), here=one in titles) for one in every]
+
+
+def _gone(here: At, made: list[origins.Origin]) -> list[origins.Origin]:
+    """Those of these traces that are no more."""
+    there: set[str] = set()
+    with here.engine.connect() as connection:
+        for at in range(0, len(made), BATCH):
+            some = traces.c.id.in_([one.ref for one in made[at : at + BATCH]])
+            there |= {*connection.scalars(select(traces.c.id).where(some))}
+    return [one for one in made if one.ref not in there]
 
 
 def _origin(here: At, one: origins.Origin) -> Step:

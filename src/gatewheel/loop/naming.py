@@ -13,7 +13,7 @@ from gatewheel.data.cases import split_key
 from gatewheel.kernel.errors import UserError, did_you_mean
 from gatewheel.kernel.store.learning import artifacts, dataset_cases, datasets, origins
 from gatewheel.kernel.store.schema import documents, feedback, files, keys, runs, splits, traces, variants
-from gatewheel.loop import kin
+from gatewheel.loop import came_of, kin
 from gatewheel.loop.kin import At, Kind, Node
 
 LEAST = 4  # signs of an id that is cut short
@@ -35,7 +35,8 @@ def find(here: At, named: str, *, hidden: Collection[Kind] = ()) -> Node:
 
     Raises UserError when there is none, or more than one.
     """
-    for found in (_whole(here, named, hidden), list(_begun(here, named, hidden)), _of_suites(here, named, hidden)):
+    for look in (_whole, _begun, _of_suites, _read_once):
+        found = list(look(here, named, hidden))
         if len(found) == 1:
             return found[0]
         if found:
@@ -112,6 +113,17 @@ def _of_suites(here: At, named: str, hidden: Collection[Kind]) -> list[Node]:
                 found[split_key(case)] = case.question
     here.asked.update(found)
     return [kin.case(here, key) for key in found]
+
+
+def _read_once(here: At, named: str, hidden: Collection[Kind]) -> Iterator[Node]:
+    """A document that is no more, of which answers or adapters still tell."""
+    if "document" in hidden or not ("/" in named or "." in named):  # every trace is looked through for it
+        return
+    with here.engine.connect() as connection:
+        metas = connection.scalars(select(artifacts.c.meta)).all()
+    taught = any(named in meta.get("shown", ()) for meta in metas)
+    if taught or next(came_of.naming(here.engine, (), lambda one: one == named), None):
+        yield kin.document(named, here=False)
 
 
 def _documents(connection: Any, named: str) -> list[Node]:

@@ -93,7 +93,7 @@ def paper(
     found = _variants(parts, kept)
     worst = _cases(parts, kept, sliced.metric)
     failures = [failure for at, one in enumerate(kept) for failure in _failures(at, one)]
-    leaked = leaks.of_report(parts, kept[0], against=against)
+    leaked = leaks.of_reports(parts, kept, against=against)
     return Paper(
         made=time.time(),
         metric=sliced.metric,

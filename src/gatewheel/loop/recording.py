@@ -20,13 +20,15 @@ def record(parts: Parts, made: Trace, *, provider: str) -> str | None:
     """Store and export a trace; its id, or None when it was not stored.
 
     `provider` is the engine or service behind the model. With `[trace] store = false` only figures are exported, no
-    text. A trace that cannot be kept costs a note, not the answer.
+    text. With `redact` the names of documents are kept here, where forgetting needs them, and not exported. A trace
+    that cannot be kept costs a note, not the answer.
     """
     settings = parts.config.trace
     if not trace.sampled(made.id, settings.sample):
         return None
     made = redacted(_completed(made, provider), settings.redact)
-    parts.exporter.offer(made if settings.store else trace.without_texts(made))
+    sent = trace.without_sources(made) if settings.redact else made
+    parts.exporter.offer(sent if settings.store else trace.without_texts(made))
     if not settings.store:
         return None
     try:

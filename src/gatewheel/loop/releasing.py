@@ -146,10 +146,11 @@ def _present(served: Parts, name: str, variant: Variant, tick: Tick = lambda: No
     from gatewheel.loop.targets import corpus_of
 
     incumbent, now, made = incumbent_of(served, name, variant), corpus_of(as_variant(served, name, variant), name), {}
+    known = leaks.learned(served, [variant], beside=incumbent)
     for gate in gates_of(served.config, name):
         settings: Any = served.config.table("gate", gate).settings
         suite = suites.load(served.config.root, settings.suite)
-        learned = leaks.of_cases(served, suite.name, suite.cases, tick=tick)
+        learned = leaks.of_cases(served, suite.name, suite.cases, more=known, tick=tick)
         besides.refuse(served, settings, learned)
         made[gate] = {
             **unseen.state(learned),

@@ -5,13 +5,12 @@ Looks only. What is forgotten is removed in such an order that what is left is f
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Text, cast, func, or_, select
+from sqlalchemy import Engine, func, or_, select
 
 from gatewheel.data import cases as case_files
 from gatewheel.data import datasets, origins, suites
@@ -20,18 +19,16 @@ from gatewheel.data.datasets import Dataset
 from gatewheel.data.drafts import SUFFIX
 from gatewheel.data.lines import numbered
 from gatewheel.data.origins import Origin
-from gatewheel.kernel import runs
+from gatewheel.kernel import runs, trace
 from gatewheel.kernel.nouns import Case
 from gatewheel.kernel.runs import Run
 from gatewheel.kernel.store import learning
-from gatewheel.kernel.store.schema import answers, documents, feedback, files, labels, passages, responses, traces
+from gatewheel.kernel.store.schema import documents, feedback, files, passages, traces
 from gatewheel.kernel.store.schema import runs as ledger
-from gatewheel.loop import begun, came_of, client_files, tainting
+from gatewheel.loop import begun, came_of, client_files, quoted, tainting
 from gatewheel.loop.compose import Parts
-from gatewheel.loop.evaluate import put
-
-BATCH = 500  # values per IN list
-AnswerKey = tuple[str, str, str, int]
+from gatewheel.loop.notebook import Notebook
+from gatewheel.loop.quoted import Quotes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +47,11 @@ class Wanted:
     def reason(self) -> str:
         """Why something is tainted by it."""
         return f"{self.what} was forgotten"
+
+    def means(self, source: str) -> bool:
+        """Whether a document of this source is meant: the very one, or a record of the file."""
+        records = bool(PurePosixPath(self.document).suffix) and source.startswith(f"{self.document}#")
+        return bool(self.document) and (source == self.document or records)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +77,9 @@ class Version:
 class Remains:
     """All that there is. Ids, but for `cases`, known by what they ask, and `sources`, the documents of the index.
 
-    `sent` are files that a user sent to the tuning API; `runs` those that learned of it and still hold words of it.
+    `sent` are files that a user sent to the tuning API; `begun` are runs that learned of it, `runs` those of them that
+    still hold words of it. `unsourced` are traces of former versions of which nobody knows any more what documents they
+    were shown, `untold` adapters and begun runs of former versions that do not say it.
     """
 
     wanted: Wanted
@@ -84,49 +88,58 @@ class Remains:
     traces: tuple[str, ...]
     feedback: tuple[str, ...]
     responses: tuple[str, ...]
-    answers: tuple[AnswerKey, ...]
-    labels: tuple[str, ...]
     sent: tuple[str, ...]
     cases: frozenset[str]
     files: tuple[CaseFile, ...]
     versions: tuple[Version, ...]
     artifacts: tuple[str, ...]
+    begun: tuple[str, ...]
     runs: tuple[Run, ...]
+    quotes: Quotes
+    unsourced: tuple[str, ...]
+    untold: tuple[str, ...]
 
 
 def find(parts: Parts, wanted: Wanted) -> Remains:
     """All that there is of it now. Raises UserError for a suite that cannot be read: nobody knows what is in it."""
-    engine, root = parts.engine, parts.config.root
+    engine = parts.engine
     sources = _sources(engine, wanted.document) if wanted.document else []
     names = frozenset({*sources, wanted.document} - {""})
-    asked = _asked(engine, wanted, sources)
+
+    def meant(source: str) -> bool:
+        return source in names or wanted.means(source)
+
+    asked, unsourced = _asked(engine, wanted, shown(engine, sources), meant)
     said = _said(engine, wanted, asked)
-    keys = {one.case for one in _origins(engine, wanted, names, asked, said)}
-    every = list(_files(root))
+    every = list(_files(parts.config.root))
     held = {one.id: datasets.load(parts.objects, one.id) for one in _here(parts)}
     # a case may name a document as its source whatever it was made of
-    texts = [case for _, _, cases in every for case in cases] + [case for cases in held.values() for case in cases]
-    keys |= {split_key(case) for case in texts if names & {*case.sources, case.cluster}}
-    questions = {put(case) for case in texts if split_key(case) in keys}
-    files_ = tuple(_parted(path, suite, cases, keys) for path, suite, cases in every)
+    texts = [case for cases in (*(cases for _, _, cases in every), *held.values()) for case in cases]
+    keys = {one.case for one in _origins(engine, wanted, meant, asked, said)}
+    keys |= {split_key(case) for case in texts if any(map(meant, (*case.sources, case.cluster)))}
+    gone = [case for case in texts if split_key(case) in keys]
+    files = tuple(one for one in (_parted(*each, keys) for each in every) if one.gone)
     versions = tuple(_versions(parts, keys, held))
-    learned = {one.dataset.id for one in versions} | tainting.of_reason(engine, "dataset", wanted.reason)
-    taught = tainting.taught_by(engine, learned)
+    taught, started = _learned(parts, wanted, [one.dataset.id for one in versions], meant)
+    ids = {one.suite: {case.id for case in one.gone} for one in files if one.suite}
+    going = quoted.Going(names=names, meant=meant, cases=gone, ids=ids, traces=asked, said=said)
     return Remains(
         wanted=wanted,
         sources=tuple(sources),
         passages=_passages(engine, sources),
         traces=tuple(asked),
         feedback=tuple(said),
-        responses=tuple(_responses(engine, wanted, names)),
-        answers=tuple(_answers(engine, names, questions)),
-        labels=tuple(_labels(engine, questions)),
+        responses=tuple(quoted.responses_of(engine, wanted.user, names)),
         sent=tuple(one.id for one in client_files.listed(engine, key=wanted.user)) if wanted.user else (),
         cases=frozenset(keys),
-        files=tuple(one for one in files_ if one.gone),
+        files=files,
         versions=versions,
         artifacts=tuple(taught),
-        runs=tuple(_runs(parts, learned, taught)),
+        begun=tuple(one.id for one in started),
+        runs=tuple(one for one in started if begun.holds(parts.config.state, one.id)),
+        quotes=quoted.everywhere(parts, going, user=wanted.user),
+        unsourced=unsourced,
+        untold=tuple(_untold(parts, {*taught, *(one.id for one in started)})) if wanted.document else (),
     )
 
 
@@ -158,21 +171,27 @@ def _passages(engine: Engine, sources: Sequence[str]) -> int:
         return int(connection.execute(of).scalar_one())
 
 
-def _asked(engine: Engine, wanted: Wanted, sources: Sequence[str]) -> list[str]:
-    """The traces that read a document, or those of a user."""
+def _asked(
+    engine: Engine, wanted: Wanted, read: set[str], meant: Callable[[str], bool]
+) -> tuple[list[str], tuple[str, ...]]:
+    """The traces that `read` a document, or those of a user, and those of former versions of which nobody knows."""
     if wanted.user:
         of = select(traces.c.id).where(traces.c.key == wanted.user).order_by(traces.c.created)
         with engine.connect() as connection:
-            return list(connection.scalars(of))
-    found = shown(engine, sources)
-    return list(came_of.naming(engine, found)) if found else []
+            return list(connection.scalars(of)), ()
+    found = dict.fromkeys(came_of.naming(engine, read, meant))
+    unsourced = [one for one in came_of.unsourced(engine) if one not in found]
+    told: set[str] = set()  # a prompt may name the sources of what it shows; what only seems so is told, and stays
+    for some in quoted.batches(unsourced):
+        told |= {made.id for made in trace.of_ids(engine, some) if any(map(meant, came_of.prompted(made)))}
+    return [*found, *sorted(told)], tuple(one for one in unsourced if one not in told)
 
 
 def _said(engine: Engine, wanted: Wanted, asked: Sequence[str]) -> list[str]:
     """What was said of these traces, and what a user said of any."""
     found: dict[str, None] = {}
     with engine.connect() as connection:
-        for some in _batches(asked):
+        for some in quoted.batches(asked):
             found |= dict.fromkeys(connection.scalars(select(feedback.c.id).where(feedback.c.trace.in_(some))))
         if wanted.user:
             mine = select(feedback.c.id).where(feedback.c.author == wanted.user)
@@ -181,13 +200,15 @@ def _said(engine: Engine, wanted: Wanted, asked: Sequence[str]) -> list[str]:
 
 
 def _origins(
-    engine: Engine, wanted: Wanted, names: Iterable[str], asked: Sequence[str], said: Sequence[str]
+    engine: Engine, wanted: Wanted, meant: Callable[[str], bool], asked: Sequence[str], said: Sequence[str]
 ) -> Iterator[Origin]:
-    """The origins that lead to it; those of a user also where the trace or the words are gone for their age."""
-    yield from origins.made_of(engine, "document", names)
+    """The origins that lead to it, also where the trace or the words are gone for their age."""
     yield from origins.made_of(engine, "trace", asked)
     yield from origins.made_of(engine, "feedback", said)
     if not wanted.user:
+        named = wanted.document
+        yield from (one for one in origins.of_documents(engine, named) if meant(one.ref))
+        yield from (one for one in origins.shown(engine, named) if any(map(meant, one.detail[origins.DOCUMENTS])))
         return
     table = learning.origins
     key, author = table.c.detail["key"].as_string(), table.c.detail["author"].as_string()
@@ -232,56 +253,34 @@ def _versions(parts: Parts, keys: set[str], held: dict[str, tuple[Case, ...]]) -
         yield Version(dataset=one, gone=gone, here=one.id in held)
 
 
-def _runs(parts: Parts, learned: set[str], taught: Sequence[str]) -> Iterator[Run]:
-    """The runs that made these artifacts, and those that began with these versions and never made one."""
+def _learned(
+    parts: Parts, wanted: Wanted, versions: Sequence[str], meant: Callable[[str], bool]
+) -> tuple[list[str], list[Run]]:
+    """The artifacts and the runs that learned of these versions, or of those that were forgotten by this before."""
+    learned = {*versions, *tainting.of_reason(parts.engine, "dataset", wanted.reason)}
+    taught = tainting.taught_by(parts.engine, learned, shown=meant)
+    ids = {*begun.learned_from(parts.config.state, learned, shown=meant)}
     made = select(learning.artifacts.c.run).where(learning.artifacts.c.id.in_(taught)).distinct()
     with parts.engine.connect() as connection:
-        ids = {id_ for id_ in connection.scalars(made) if id_}
-    ids |= {*begun.learned_from(parts.config.state, learned)}
-    with parts.engine.connect() as connection:
+        ids |= {id_ for id_ in connection.scalars(made) if id_}
         known = sorted(connection.scalars(select(ledger.c.id).where(ledger.c.id.in_(ids))))
-    yield from (runs.get(parts.engine, id_) for id_ in known if begun.holds(parts.config.state, id_))
+    return taught, [runs.get(parts.engine, id_) for id_ in known]
 
 
-def _responses(engine: Engine, wanted: Wanted, names: Iterable[str]) -> list[str]:
-    """The conversations of a user, or those in which a document is named."""
-    named = [_mentions(responses.c.body, name) for name in names]
-    of = select(responses.c.id).where(responses.c.key == wanted.user if wanted.user else or_(*named))
-    with engine.connect() as connection:
-        return list(connection.scalars(of))
+def _untold(parts: Parts, learned: set[str]) -> Iterator[str]:
+    """The adapters and begun runs of former versions that do not say which documents stood in their prompts."""
+    apps = parts.config.names("app")
 
+    def silent(said: Mapping[str, Any], app: str) -> bool:
+        reads = app not in apps or parts.config.table("app", app).use != "direct"
+        return reads and bool(said.get("dataset")) and "shown" not in said
 
-def _answers(engine: Engine, names: frozenset[str], asked: set[str]) -> Iterator[AnswerKey]:
-    """The answers of evaluations that rest on these documents, or are answers to what was put so."""
-    key = (answers.c.variant, answers.c.corpus, answers.c.case, answers.c.repeat)
-    with engine.connect() as connection:
-        for some in _batches(sorted(asked)):
-            yield from (row.tuple() for row in connection.execute(select(*key).where(answers.c.case.in_(some))))
-        named = [_mentions(answers.c.answer, name) for name in sorted(names)]
-        rows = connection.execute(select(*key, answers.c.answer).where(or_(*named))) if named else ()
-        for *found, answer in rows:
-            if found[2] not in asked and isinstance(answer, dict) and _rests(answer, names):
-                yield (str(found[0]), str(found[1]), str(found[2]), int(found[3]))
-
-
-def _rests(answer: dict[str, Any], names: frozenset[str]) -> bool:
-    cited = {one.get("source") for one in answer.get("citations") or ()}
-    return not names.isdisjoint(cited | {one.get("passage", {}).get("source") for one in answer.get("passages") or ()})
-
-
-def _labels(engine: Engine, asked: set[str]) -> Iterator[str]:
-    """What raters said of answers to what was put so, the first time or again."""
-    with engine.connect() as connection:
-        for some in _batches(sorted(asked)):
-            of = select(labels.c.id).where(func.substr(labels.c.case, 1, len(some[0])).in_(some))
-            yield from connection.scalars(of)
-
-
-def _mentions(column: Any, name: str) -> ColumnElement[bool]:
-    """Whether a JSON column has this text in it, escaped as JSON or not."""
-    escaped = json.dumps(name)[1:-1]
-    return cast(column, Text).contains(escaped, autoescape=True) | cast(column, Text).contains(name, autoescape=True)
-
-
-def _batches(rows: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (rows[at : at + BATCH] for at in range(0, len(rows), BATCH))
+    table = learning.artifacts
+    with parts.engine.connect() as connection:
+        adapters = connection.execute(select(table.c.id, table.c.meta).where(table.c.kind == "adapter")).all()
+    yield from (id_ for id_, meta in adapters if id_ not in learned and silent(meta, str(meta.get("app", "main"))))
+    for run in runs.recent(parts.engine, limit=None):
+        if run.id not in learned and run.state != "done":
+            said = Notebook(parts.config.state, run.id, "steps").known.get("begun") or {}
+            if silent(said, str(run.settings.get("app", "main"))):
+                yield run.id

@@ -7,6 +7,7 @@ without any, on Gatewheel's own documentation.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from gatewheel.data import datasets
-from gatewheel.data.cases import split_key
 from gatewheel.kernel import catalog
-from gatewheel.kernel.errors import GatewheelError
+from gatewheel.kernel.errors import GatewheelError, UserError
 from gatewheel.kernel.nouns import Case
-from gatewheel.loop import putting, starting
+from gatewheel.loop import starting, validating
 from gatewheel.loop.artifacts import Artifact
 from gatewheel.loop.compose import Parts
-from gatewheel.loop.recipes import reads_documents
 from gatewheel.loop.serving import as_served
-from gatewheel.loop.wording import examples_of
+from gatewheel.loop.wording import examples_of, group_of
 
 if TYPE_CHECKING:
     from gatewheel.models.dense import Dense
@@ -102,24 +101,27 @@ def _examples(parts: Parts, adapter: Artifact, exact: Dense, most: int) -> tuple
     meta = adapter.meta
     named = str(meta.get("validation") or meta.get("dataset") or "")
     try:
-        cases = _kept(parts, meta, datasets.load(parts.objects, named)) if named else []
+        cases = _kept(meta, datasets.load(parts.objects, named)) if named else []
         rows = [*_rows(parts, meta, exact, cases, most)] if cases else []
     except (GatewheelError, ValidationError, ImportError, KeyError):
         return None  # forgotten since, an application that is no more, a machine that does not tune
-    return (rows, f"validation examples of dataset {named[:12]}") if rows else None
+    return (rows, f"{_kind(meta)} of dataset {named[:12]}") if rows else None
 
 
-def _kept(parts: Parts, meta: Mapping[str, Any], cases: Sequence[Case]) -> list[Case]:
-    """The cases that the trainer drew to validate on."""
+def _kind(meta: Mapping[str, Any]) -> str:
+    """What is measured on. An adapter that does not tell what it was shown was made before groups were drawn as now.
+
+    It may have learned some of these examples.
+    """
+    return "validation examples" if meta.get("validation") or "shown" in meta else "examples"
+
+
+def _kept(meta: Mapping[str, Any], cases: Sequence[Case]) -> list[Case]:
+    """The cases that were kept to validate on: those of the other version, or of the groups that were drawn."""
     if meta.get("validation"):
         return list(cases)
-    from gatewheel.finetune.tokens import Row, divide
-
-    reads = bool(meta["app"]) and reads_documents(parts.config.table("app", str(meta["app"])).settings)
-    learnable = [case for case in cases if putting.right(case) or (reads and not case.answerable)]
-    stand = [Row((), 0, split_key(case)) for case in learnable]
-    kept = {row.case for row in divide(stand, _settings(meta))[1]}
-    return [case for case in learnable if split_key(case) in kept]
+    drawn = validating.drawn(cases, _settings(meta))
+    return [case for case in cases if group_of(case) in drawn]
 
 
 def _rows(
@@ -134,10 +136,11 @@ def _rows(
             if most < 2:
                 return
             examples = examples_of(served, str(meta["app"]), [case])
-            for row in tokens.read(examples, speller, settings, length=length).rows if examples else ():
-                cut = row.tokens[-max(2, most) :]
-                most -= len(cut)
-                yield cut
+            with suppress(UserError):  # too long to be learned, so it was not looked at either
+                for row in tokens.read(examples, speller, settings, length=length).rows:
+                    cut = row.tokens[-max(2, most) :]
+                    most -= len(cut)
+                    yield cut
 
 
 def _settings(meta: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What is tainted: datasets that held what was forgotten since, and whatever was made of them, however far.
+"""What is tainted: what learned of what was forgotten since, and whatever was made of that, however far.
 
 A taint is written once, where it was found; that what is made of it afterwards is tainted too is seen when it is read.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gatewheel.kernel.config import OBJECT
@@ -21,7 +21,7 @@ from gatewheel.kernel.store.learning import artifacts, taints
 from gatewheel.loop import variants
 from gatewheel.ops import releases
 
-Kind = Literal["dataset", "artifact"]
+Kind = Literal["dataset", "artifact", "run"]
 DIGESTS = ("weights_sha256", "adapter_sha256", "sha256")  # where a recipe, or an artifact of its base, says the bytes
 _AT_ONCE = 5_000  # rows a statement: four values each, and SQLite takes 32,766
 
@@ -89,16 +89,29 @@ def mark(connection: Connection, kind: Kind, refs: Iterable[str], reason: str) -
     return sum(connection.execute(entering, some).rowcount for some in _batches(rows))
 
 
-def taught_by(engine: Engine, datasets: Iterable[str]) -> list[str]:
-    """The artifacts that were made of these versions, or of others that were, by their ids."""
+def taught_by(engine: Engine, datasets: Iterable[str], *, shown: Callable[[str], bool] = lambda _: False) -> list[str]:
+    """The artifacts that were made of these versions, or of others that were, by their ids.
+
+    With those that were `shown` passages of a document while they learned: it says which documents are meant.
+    """
     with engine.connect() as connection:
-        made = connection.execute(select(artifacts.c.id, artifacts.c.meta).order_by(artifacts.c.created)).all()
-    of: set[tuple[str, str]] = {("dataset", one) for one in datasets}
-    found: dict[str, None] = {}
-    while more := [row.id for row in made if row.id not in found and of & set(_made_of(row.meta))]:
-        found |= dict.fromkeys(more)
-        of |= {("artifact", one) for one in more}
-    return list(found)
+        return _taught_by(connection, {("dataset", one) for one in datasets}, shown)
+
+
+def lifted(engine: Engine, dataset: str) -> bool:
+    """Take back the taint of a version whose words are there again, and say whether there was one.
+
+    Freezing them anew is for whoever may: then they may be learned again. What learned them before does not stop having
+    learned what was forgotten, so it is marked by itself.
+    """
+    of = (taints.c.kind == "dataset") & (taints.c.ref == dataset)
+    with engine.begin() as connection:
+        # the write comes before any read: it waits for whoever writes
+        reasons = list(connection.scalars(delete(taints).where(of).returning(taints.c.reason)))
+        taught = _taught_by(connection, {("dataset", dataset)}, lambda _: False) if reasons else []
+        for reason in reasons:
+            mark(connection, "artifact", taught, reason)
+    return bool(reasons)
 
 
 def of_reason(engine: Engine, kind: Kind, reason: str) -> set[str]:
@@ -107,6 +120,26 @@ def of_reason(engine: Engine, kind: Kind, reason: str) -> set[str]:
         return set(
             connection.scalars(select(taints.c.ref).where(taints.c.kind == kind).where(taints.c.reason == reason))
         )
+
+
+def of_run(engine: Engine, run: str) -> tuple[str, ...]:
+    """Why a run cannot go on: what it began to learn was forgotten since."""
+    of = select(taints.c.reason).where(taints.c.kind == "run", taints.c.ref == run).order_by(taints.c.created)
+    with engine.connect() as connection:
+        return tuple(connection.scalars(of))
+
+
+def learned(engine: Engine, recipe: Mapping[str, Any]) -> list[str]:
+    """The dataset versions that a variant's weights learned from, or were validated on, however far down."""
+    waiting, seen, found = [*weights_of(recipe)], set[str](), set[str]()
+    with engine.connect() as connection:
+        while waiting:
+            seen |= {*waiting}
+            metas = connection.scalars(select(artifacts.c.meta).where(artifacts.c.id.in_(waiting))).all()
+            made = {one for meta in metas for one in _made_of(meta)}
+            found |= {id_ for kind, id_ in made if kind == "dataset"}
+            waiting = [id_ for kind, id_ in made if kind == "artifact" and id_ not in seen]
+    return sorted(found)
 
 
 def weights_of(recipe: Mapping[str, Any]) -> tuple[str, ...]:
@@ -159,6 +192,16 @@ def _objects(value: Any) -> Iterator[str]:
             yield from _objects(inner)
     elif isinstance(value, str) and value.startswith(OBJECT):
         yield value.removeprefix(OBJECT)
+
+
+def _taught_by(connection: Connection, of: set[tuple[str, str]], shown: Callable[[str], bool]) -> list[str]:
+    made = connection.execute(select(artifacts.c.id, artifacts.c.meta).order_by(artifacts.c.created)).all()
+    found = dict.fromkeys(row.id for row in made if any(map(shown, row.meta.get("shown", ()))))
+    of = of | {("artifact", one) for one in found}
+    while more := [row.id for row in made if row.id not in found and of & set(_made_of(row.meta))]:
+        found |= dict.fromkeys(more)
+        of |= {("artifact", one) for one in more}
+    return list(found)
 
 
 def _made_of(meta: Mapping[str, Any]) -> Iterator[tuple[Kind, str]]:

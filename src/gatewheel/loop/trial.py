@@ -16,6 +16,7 @@ from gatewheel.loop import correcting, probation, targets, unseen
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.evaluate import Yardstick, yardstick
 from gatewheel.loop.leaks import Leaks, of_cases
+from gatewheel.loop.leaks import learned as known_by
 from gatewheel.loop.releasing import as_variant, find, incumbent_of, refuse_other_documents
 from gatewheel.ops import releases
 from gatewheel.ops.gate import Gate, Settings
@@ -74,7 +75,7 @@ def trial_of(served: Parts, name: str, candidate: str, *, against: str = "") -> 
     refuse_other_documents(served, app, challenger)
     present = incumbent_of(served, app, challenger)
     incumbent = find(served, against) if against else present
-    learned = of_cases(served, suite.name, suite.cases)
+    learned = of_cases(served, suite.name, suite.cases, more=known_by(served, [challenger], beside=incumbent))
     both = [one.id for one in (challenger, incumbent) if one]
     return Trial(
         name=name,

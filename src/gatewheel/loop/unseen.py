@@ -17,6 +17,7 @@ from gatewheel.kernel.nouns import Case, Report, Variant
 from gatewheel.loop import variants
 from gatewheel.loop.leaks import Leak, Leaks
 from gatewheel.loop.recipes import digest
+from gatewheel.loop.weighing import first_failure
 from gatewheel.ops.gate import Measurements, Reason
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def tags(cases: Sequence[Case]) -> set[str]:
 def with_failures(measured: Measurements, candidate: Report) -> Measurements:
     """With the failures of a candidate on all of its cases: to crash is no question of memory."""
     errors = {row.case: row.error for row in candidate.rows if row.error}
-    asked, first = len({row.case for row in candidate.rows}), next(iter(errors.values()), "")
-    return replace(measured, cases=asked, unanswered=len(errors), first_error=first)
+    asked = len({row.case for row in candidate.rows})
+    return replace(measured, cases=asked, unanswered=len(errors), first_error=first_failure(errors))
 
 
 def state(leaks: Leaks) -> dict[str, str]:

@@ -8,6 +8,7 @@ a metric without bounds or cases that are not independent, waits for all cases, 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ class Looking:
 
 
 ONCE = Looking()
+_KIND = re.compile(r"metric [\w-]+|[A-Z]\w*(?:Error|Exception|Timeout|Interrupt)\b")  # as errors of cases begin
 
 
 def weigh(
@@ -78,12 +80,23 @@ def weigh(
         findings=findings,
         slices=slices,
         unanswered=len(errors),
-        first_error=next(iter(errors.values()), ""),
+        first_error=first_failure(errors),
         unchanged=incumbent is not None and incumbent.variant == candidate.variant,
         incumbent_unanswered=len(theirs),
-        incumbent_error=next(iter(theirs.values()), ""),
+        incumbent_error=first_failure(theirs),
         silent=tuple(silent),
     )
+
+
+def first_failure(errors: Mapping[str, str]) -> str:
+    """Which case failed first and of what kind that was; its words, which may quote the case, stay in the report.
+
+    A decision is written into a history that nobody can take them out of again.
+    """
+    for case, error in errors.items():
+        kind = _KIND.match(error)
+        return f"case {case}{f', {kind[0]}' if kind else ''}; its report says why"
+    return ""
 
 
 def finding(

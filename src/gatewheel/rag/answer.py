@@ -16,7 +16,7 @@ from gatewheel.kernel import trace
 from gatewheel.kernel.nouns import Answer, Completion, Hit, Message, Usage
 from gatewheel.kernel.ports import Checker, Decoding, Model, Retriever
 from gatewheel.kernel.trace import Recorder
-from gatewheel.rag.context import Context, build
+from gatewheel.rag.context import Context, Numbered, build
 from gatewheel.rag.output import Abstained, Checked, Evidence, Fields, Prose
 from gatewheel.rag.question import Question, clean, standalone
 
@@ -61,6 +61,16 @@ class Listener:
 
 
 SILENT = Listener()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """What the model would be told for a question, and from what: the search, what it found, the passages that fit."""
+
+    messages: Sequence[Message]
+    query: str
+    hits: Sequence[Hit]
+    numbered: Sequence[Numbered]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,15 +125,27 @@ class App:
 
     def messages(self, question: Question) -> list[Message]:
         """What the model is told: the passages that are found, and the question. Raises UserError, FilterError."""
+        return list(self.told(question).messages)
+
+    def told(self, question: Question) -> Told:
+        """What the model would be told, if it is asked at all, which `refuses` says. Raises UserError, FilterError."""
         asked = replace(question, text=clean(question.text))
         query = standalone(asked.text, asked.history)
         hits = self.retriever.retrieve(query, k=self.settings.candidates, where=asked.where)
-        return self._messages(asked, self.context(asked, hits).numbered)
+        numbered = self.context(asked, hits).numbered
+        return Told(messages=self._messages(asked, numbered), query=query, hits=hits, numbered=numbered)
+
+    def refuses(self, told: Told) -> bool:
+        """Whether the answer would be an abstention before the model is asked."""
+        return not told.hits or self.checker.answerable(told.query, told.hits) < self.checker.threshold
 
     def _retrieve(self, query: str, where: str, recorder: Recorder) -> list[Hit]:
         with recorder.span("retrieve", **{trace.OPERATION: "retrieval", trace.QUERY: query}) as span:
             hits = self.retriever.retrieve(query, k=self.settings.candidates, where=where)
-            span[trace.DOCUMENTS] = [{"id": hit.passage.id, "score": round(hit.score, 6)} for hit in hits]
+            # the source too: a passage has another id once its document is edited
+            span[trace.DOCUMENTS] = [
+                {"id": hit.passage.id, "source": hit.passage.source, "score": round(hit.score, 6)} for hit in hits
+            ]
         return hits
 
     def context(self, question: Question, hits: Sequence[Hit]) -> Context:

@@ -29,8 +29,9 @@ function fewest(steps, how) {
 }
 
 export function told(foreseen, limit, how) {
-  const { memory, available, seconds, disk, steps, tokens, examples, kept, learned = examples - kept, without, fits } = foreseen;
-  if (foreseen.untold) return [h("p", {}, h("strong", {}, "It was not tried: "), foreseen.untold, "."), h("p.soft", {}, `It would learn from ${plural(examples, "case")}.`)];
+  const { memory, available, seconds, disk, steps, tokens, examples, kept, learned = examples - kept, reasons, fits } = foreseen;
+  const left = Object.entries(reasons).map(([why, number]) => h("p.soft", {}, `${plural(number, "case")} left out: ${why}.`));
+  if (foreseen.untold) return [h("p", {}, h("strong", {}, "It was not tried: "), foreseen.untold, "."), h("p.soft", {}, `It would learn from ${plural(examples, "case")}.`), ...left];
   const time = (part) => (seconds ? `about ${roughly(seconds * part)}` : "not tried");
   const facts = [
     ["Memory", `${bytes(memory)}${available ? ` of ${bytes(available)} free` : ""}`, !fits],
@@ -44,7 +45,7 @@ export function told(foreseen, limit, how) {
     !fits && h("p.problem", {}, h("strong", {}, "It does not fit this machine: "), foreseen.told, "."),
     fits && limit > 0 && h("p", {}, `All ${count(steps)} steps would take ${roughly(seconds)}; in the time there is it learns for ${count(limit)} of them.`),
     fits && limit === 0 && h("p.problem", {}, h("strong", {}, "Too little time: "), short(steps, how), " Allow more, or learn from fewer or shorter cases."),
-    without > 0 && h("p.soft", {}, `${plural(without, "case")} teach${without === 1 ? "es" : ""} nothing and ${without === 1 ? "is" : "are"} left out.`),
+    ...left,
     /; \d+ (examples|prompts)/.test(foreseen.told) && h("p.soft", {}, `Mind: ${foreseen.told.split("; ").slice(2).join("; ")}.`),
   ];
 }

@@ -130,7 +130,18 @@ function leaked({ suites, cases, held, vectors, found }, { name, version }) {
   if (!cases && !held) return h("p", {}, h("span.tag.on", {}, "clean"), ` No case is near to one of ${against}.`);
   const twice = held > 0 && `${plural(held, "case")} stand${held === 1 ? "s" : ""} on the held-out side already. `;
   return [
-    h("p", {}, h("span.tag.bad", {}, "leak"), " ", cases > 0 && `${plural(cases, "case")} ${cases === 1 ? "is" : "are"} near to one of ${against}. `, twice, cases + held === 1 ? "It is" : "They are", " left out when the data is frozen, so that the judge stays fair.", !version && cases > 0 && ` Take ${cases === 1 ? "it" : "them"} out of ${name} too: a gate may refuse to judge beside ${cases === 1 ? "it" : "them"}.`),
+    h("p", {}, h("span.tag.bad", {}, "leak"), " ", cases > 0 && `${plural(cases, "case")} ${cases === 1 ? "is" : "are"} near to one of ${against}. `, twice, version ? frozen(cases + held === 1) : unfrozen(cases, held, name)),
     h("ul.leaked-cases", {}, found.map((one) => h("li", {}, h("q", {}, one.question), " ~ ", h("q", {}, one.other), h("span.soft", {}, ` of ${one.suite}`)))),
   ];
+}
+
+function unfrozen(cases, held, name) {
+  const left = `${cases + held === 1 ? "It is" : "They are"} left out when the data is frozen, so that the judge stays fair.`;
+  if (!cases) return left;
+  const them = cases === 1 ? "it" : "them";
+  return `${left} Take ${them} out of ${name} too: a gate may refuse to judge beside ${them}.`;
+}
+
+function frozen(one) {
+  return `A version never changes, so ${one ? "it is" : "they are"} learned: a gate then judges without the held-out cases that ${one ? "it is" : "they are"} near to, and not at all if those are too many.`;
 }

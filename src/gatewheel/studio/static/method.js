@@ -5,7 +5,7 @@ import { plural } from "./format.js";
 
 const EFFORTS = { quick: ["Quick", 1 / 3, "to see whether it learns at all"], "": ["Usual", 1, "as the project's file says"], thorough: ["Thorough", 2, "the best look is kept, so that it costs time alone"] };
 const BUDGETS = [5, 15, 30, 60, 120, 480]; // minutes
-const WORDS = { lora: "LoRA: the base as it is. Fast; takes more memory.", qlora: "QLoRA: the base in 4 bits. Slower; takes the least memory." };
+const WORDS = { lora: "LoRA: the base as it is. Faster.", qlora: "QLoRA: the base in 4 bits. Slower; saves memory where the base is large, hardly with one of 135M." };
 
 // state: {table, how, effort, budget, set}; change(changes) goes on with others
 export function simple(choices, state, app, change) {

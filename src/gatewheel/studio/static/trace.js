@@ -29,7 +29,7 @@ function attribute(spans, name) {
   return spans.map((span) => span.attributes[name]).find((value) => value !== undefined) ?? null;
 }
 
-// A trace keeps the ids of passages; asking the index the same again tells where those stand that are still there.
+// A trace keeps the ids of passages and their sources; asking the index the same again tells where those stand that are still there.
 async function placed(spans) {
   const found = attribute(spans, DOCUMENTS) ?? [];
   const q = attribute(spans, QUERY);
@@ -47,7 +47,7 @@ function passages(found) {
       {},
       h("meter", { min: "0", max: `${most}`, value: `${Math.max(0, one.score)}`, "aria-label": `Score ${one.score}` }),
       h("span.mono", {}, one.score.toFixed(4)),
-      one.source ? h("a", { href: documentHref(one.source, one.span) }, one.heading || one.source) : h("span.mono", {}, one.id),
+      one.span ? h("a", { href: documentHref(one.source, one.span) }, one.heading || one.source) : h("span.mono", {}, one.source || one.id),
     ))));
 }
 
