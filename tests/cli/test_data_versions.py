@@ -91,6 +91,9 @@ def test_a_version_is_frozen_listed_compared_and_described(home: Path, call: Cal
     assert (changed["before"], changed["after"]) == ("It costs 25 euros.", "It costs 26 euros.")
     second = call("freeze", "study", "--min-words", "2", schema="data-freeze")
     assert [(row["kind"], row["question"]) for row in second["left_out"]] == [("short", "Why?")]
+    third = call("freeze", "study", schema="data-freeze")
+    assert (third["version"], third["freeze"]) == (second["version"], "min_words = 2")
+    assert (home / "suites" / "study.toml").read_text().endswith("\n[freeze]\nmin_words = 2\n")
     listed = call("versions", "study", schema="data-versions")["versions"]
     assert [row["id"] for row in listed] == [second["version"]["id"], first["version"]["id"]]
     ids = [row["id"][:12] for row in listed]
@@ -103,6 +106,23 @@ def test_a_version_is_frozen_listed_compared_and_described(home: Path, call: Cal
     assert card["text"] == (home / "suites" / "study.card.md").read_text(encoding="utf-8")
     assert "- left out: 1 (reply too short)" in call("card", ids[0])[0]
     assert "- file `chats.jsonl`: 3 cases, licence mit" in call("card", ids[1])[0]
+
+
+def test_what_a_suite_is_frozen_with_is_said_and_taken_back_by_the_same_words(home: Path, call: Call) -> None:
+    study(call)
+    toml = home / "suites" / "study.toml"
+    before = toml.read_text()
+    words = ("--no-near", "--language", "en", "--max-repeated", "0.5")
+    said = 'languages = ["en"], repeated = 0.5, no_near = true'
+    assert call("freeze", "study", *words, schema="data-freeze")["freeze"] == said
+    back = call("freeze", "study", "--near", "--language", "any", "--max-repeated", "1", schema="data-freeze")
+    assert (back["freeze"], back["lifted"], toml.read_text()) == ("", [], before)
+    toml.write_text(f"freeze = {{min_words = 1}}\n{before}")
+    cases = home / "suites" / "study.jsonl"
+    cases.write_text(cases.read_text() + '{"question": "Who runs it?", "references": ["It is Ada."]}\n')
+    err = call("freeze", "study", "--min-words", "2", code=1)[1]
+    assert "freeze is not written as a table [freeze] and cannot be replaced; write it yourself: min_words = 2" in err
+    assert len(call("versions", "study", schema="data-versions")["versions"]) == 1, "nothing was frozen"
 
 
 def test_what_is_not_there_is_told_with_the_cure(home: Path, call: Call) -> None:

@@ -59,6 +59,7 @@ def test_lineage_goes_one_way_where_that_is_asked_for(call: Call, made: Learned)
 def test_forget_lists_until_it_is_told_to_purge(call: Call, made: Learned) -> None:
     told = call("forget", "--document", "docs/kettle.md", schema="forget")
     assert (told["done"], told["traces"], told["feedback"], told["answers"], told["responses"]) == (False, 1, 1, 1, 1)
+    assert (told["failures"], told["leaks"], told["vectors"], told["untold"]) == (0, 0, 0, [])
     assert told["cases"] == [
         {"file": "suites/held.jsonl", "cases": 1, "stay": 1},
         {"file": "suites/taught.jsonl", "cases": 2, "stay": 1},

@@ -13,7 +13,7 @@ from gatewheel.data import datasets, origins, splits
 from gatewheel.data.cases import split_key
 from gatewheel.kernel.config import CONFIG_FILE
 from gatewheel.kernel.errors import UserError
-from gatewheel.loop import client_files
+from gatewheel.loop import client_files, tainting
 from gatewheel.loop.project import Project
 
 HELD = "How long does the guarantee of the blue kettle last?"
@@ -50,6 +50,10 @@ def test_what_is_held_out_is_left_out_and_the_rest_stands_for_training(project: 
         assert set(splits.of(parts.engine, keys).values()) == {"train"}
         assert {one.detail["id"] for one in origins.made_of(parts.engine, "file", ["a.jsonl"])} == {file.id}
         assert client_files.frozen(parts, file.id).id == made.id, "the same file is the same version"
+        with parts.engine.begin() as connection:
+            tainting.mark(connection, "dataset", [made.id], "user ada was forgotten")
+        with pytest.raises(UserError, match="holds what was forgotten since: user ada was forgotten; learn from other"):
+            client_files.frozen(parts, file.id)
 
 
 def test_a_file_of_which_nothing_is_left_says_why(project: Project) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 import gatewheel as gw
 from awaiting import eventually
 from gatewheel.kernel import runs
 from gatewheel.kernel.errors import ConfigError, UserError
-from gatewheel.loop import improving
+from gatewheel.kernel.store.learning import taints
+from gatewheel.loop import artifacts, improving, pedigree, releasing, tuning
 from gatewheel.loop.improving import Wanted
 from gatewheel.loop.listen import OWNER, give
+from gatewheel.loop.notebook import Notebook
 from gatewheel.ops import releases
 from letters import SAID, THINGS, written
 from stopping import called, start, the_run, told
@@ -62,6 +67,61 @@ def test_without_a_gate_or_anything_to_learn_it_says_so(tmp_path: Path) -> None:
         assert (settled.gate, settled.data) == ("main", "letters-train")
         with pytest.raises(UserError, match="nobody corrected"):
             improving.improve(project.parts, Wanted(), run="")
+
+
+def test_an_adapter_is_taken_again_only_where_it_learned_all_of_the_same_on_the_same_weights(tmp_path: Path) -> None:
+    weights = tmp_path / "base.gguf"
+    weights.write_bytes(b"these weights")
+    with gw.open(written(tmp_path)) as project:
+        parts = project.parts
+        wanted = tuning.Wanted(data="letters-train", changes={"steps": 3})
+        lesson = replace(tuning.lesson_of(parts, wanted, say=print), said=str(weights), path=weights)
+
+        def kept(stopped: str, **more: Any) -> str:
+            meta = {**pedigree.of(lesson, app="main"), "tuned": {"stopped": stopped}, **more}
+            file = tmp_path / "adapter"
+            file.write_text(f"{stopped} {more}")
+            return artifacts.keep(parts.engine, parts.objects, file, kind="adapter", run="r", meta=meta).id
+
+        before = {"adapter": kept("asked")}
+        for stopped, more in (("asked", {}), ("done", {"method": "qlora"}), ("done", before), ("done", {"app": "b"})):
+            kept(stopped, **more)
+            assert improving.learned(parts, "main", lesson) is None, (stopped, more)
+        whole = kept("early")
+        found = improving.learned(parts, "main", lesson)
+        assert found is not None
+        assert found.id == whole
+        one, *rest = lesson.examples
+        assert improving.learned(parts, "main", replace(lesson, examples=(*rest, one))) is None, "in other words"
+        weights.write_bytes(b"other weights by that name")
+        assert improving.learned(parts, "main", lesson) is None, "it was trained on what is no more"
+        weights.write_bytes(b"these weights")
+        assert improving.learned(parts, "main", lesson) is not None
+        with parts.engine.begin() as connection:
+            row = {"kind": "artifact", "ref": whole, "reason": "document a.md was forgotten", "created": 0.0}
+            connection.execute(insert(taints).values(**row))
+        assert improving.learned(parts, "main", lesson) is None, "nothing of it may be released"
+
+
+def test_killed_between_the_proposal_and_its_note_it_proposes_once(tmp_path: Path) -> None:
+    with gw.open(written(tmp_path)) as project:
+        parts, state = project.parts, project.config.state
+        with releasing.as_filed(parts) as served:
+            variant = served.keep_variant("main").id
+        notes = Notebook(state, "r", "steps")
+        notes.keep("harvest", {"added": 0})
+        notes.keep("tune", {"adapter": "a", "dataset": "d", "examples": 1})
+        notes.keep("export", {"variant": variant})
+        notes.keep("gate", {"outcome": "promote", "reasons": [], "reports": []})
+        path = runs.folder(state, "r") / "steps.jsonl"
+        until = path.read_bytes()
+        first = improving.improve(parts, Wanted(), run="r").proposed
+        path.write_bytes(until)  # as the kill left it
+        assert improving.improve(parts, Wanted(), run="r").proposed == first
+        path.write_bytes(until)
+        releases.promote(parts.engine, "main", variant, gates={}, override="it was looked at")
+        assert improving.improve(parts, Wanted(), run="r").proposed == first
+        assert [row.action for row in releases.history(parts.engine)] == ["propose", "promote"]
 
 
 def _reached(home: Path, target: str) -> None:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tiny_llama
 from sqlalchemy import Engine, insert
 
-from gatewheel.kernel.errors import UserError
+import gatewheel as gw
+from gatewheel.kernel.config import CONFIG_FILE
+from gatewheel.kernel.errors import ProjectError, UserError
 from gatewheel.kernel.nouns import Caller
 from gatewheel.kernel.store.database import open_database
 from gatewheel.kernel.store.learning import taints, tuned_models
-from gatewheel.loop.tuned_models import find, listed, remove
+from gatewheel.loop import adding, exporting
+from gatewheel.loop.tuned_models import TunedModel, TunedModels, find, keep, listed, remove
+from gatewheel.models import adapters
+from gatewheel.models.dense import open_dense
+from gatewheel.models.exporting import export
 
 OWNER, EVERY = Caller(), Caller(key="e", scopes=("ask",), groups=None)
 HR, SALES = (Caller(key=name, scopes=("ask",), groups=frozenset({name})) for name in ("hr", "sales"))
@@ -57,3 +65,32 @@ def test_one_that_learned_of_what_was_forgotten_is_refused(engine: Engine) -> No
         connection.execute(insert(taints).values(**row))
     with pytest.raises(UserError, match=r"a\.md was forgotten"):
         find(engine, "ft:chat:all:1", OWNER)
+
+
+def test_one_beside_its_base_answers_no_more_once_other_weights_have_its_name(tmp_path: Path) -> None:
+    dense, file = open_dense(tiny_llama.folder(tmp_path / "base")), tmp_path / "base.gguf"
+    export(dense, file, kind="F32")
+    gw.init(tmp_path).close()
+    toml = f'[encoder.main]\nuse = "none"\n[model.chat]\nuse = "llama.cpp"\nweights = "{file}"\n'
+    (tmp_path / CONFIG_FILE).write_text(toml + '[app.main]\nuse = "direct"\nprompt = "answer"\n')
+    adapters.write(tiny_llama.adapter(dense.shape), tmp_path / "theirs")
+    with gw.open(tmp_path) as project:
+        parts = project.parts
+        adapter = adding.adopt(parts, tmp_path / "theirs")
+        name = {kind: f"ft:chat:{kind}:1" for kind in ("lora", "Q8_0")}
+        for kind in name:
+            about: dict[str, Any] = {"key": "", "open": True, "created": 1.0, "run": "r", "model": "chat"}
+            keep(parts, TunedModel(name=name[kind], adapter=adapter.id, kind=kind, **about))
+        models = TunedModels(parts)
+        with models.serving(name["lora"]):
+            models.forget(name["lora"])
+        export(dense, file, kind="Q8_0")  # of the same shape, as another package of the weights would be
+        with pytest.raises(ProjectError, match=r"the weights .*base\.gguf are .* was trained on"):
+            models.serving(name["lora"]).__enter__()
+        with pytest.raises(ProjectError, match="restore them, or tune again"):
+            adding.add(parts, adapter.id, kind="lora")
+        with models.serving(name["Q8_0"]):
+            pass  # merged weights are whole without their base
+        with pytest.raises(ProjectError, match="restore them, or tune again"):
+            exporting.gguf_of(parts, adapter, kind="Q4_0")
+        models.close()

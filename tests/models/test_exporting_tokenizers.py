@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny_llama
-from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors, trainers
-from tokenizers.models import BPE
+from tokenizers import Regex, Tokenizer, pre_tokenizers, processors
 
 from gatewheel.kernel.errors import MissingPart, ModelError
 from gatewheel.models import llamacpp
@@ -88,29 +87,9 @@ def test_a_tokenizer_that_a_file_cannot_hold_says_what_can(tmp_path: Path) -> No
         export(open_dense(source), tmp_path / "m.gguf", kind="F16")
 
 
-def sentencepiece(folder: Path) -> Tokenizer:
-    """What stands in place of a SentencePiece model in the folders of Llama 2, TinyLlama and Mistral 7B."""
-    learned = Tokenizer(BPE())
-    learned.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    learned.train_from_iterator(tiny_llama.TEXTS[:1] * 3, trainers.BpeTrainer(vocab_size=120, show_progress=False))
-    model = json.loads(learned.to_str())["model"]
-    texts = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *model["vocab"]]
-    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    held = json.loads(learned.to_str()) | {
-        "added_tokens": [{"id": number, "content": text, **plain} for number, text in enumerate(texts[:3])],
-        "model": model | {
-            "vocab": {text: number for number, text in enumerate(texts)},
-            "byte_fallback": True, "unk_token": "<unk>", "fuse_unk": True,
-        },
-    }  # fmt: skip
-    (folder / "tokenizer.json").write_text(json.dumps(held))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": "</s>"}))
-    return Tokenizer.from_file(str(folder / "tokenizer.json"))
-
-
 def test_a_tokenizer_of_sentencepiece_gives_the_same_tokens(tmp_path: Path) -> None:
     source = tiny_llama.folder(tmp_path / "model", vocab_size=400)
-    original = sentencepiece(source)
+    original = tiny_llama.sentencepiece(source)
     written = export(open_dense(source), tmp_path / "m.gguf", kind="F16").path
     made = llamacpp.text_likelihoods(llamacpp.Settings(weights=str(written), context_length=128, threads=1))
     try:

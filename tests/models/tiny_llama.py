@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from gatewheel.models import safetensors
 from gatewheel.models.adapters import Adapter
@@ -58,6 +58,26 @@ def tokenizer(folder: Path, cut: Any, *, template: Any = None) -> int:
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     return int(made.get_vocab_size())
+
+
+def sentencepiece(folder: Path, **said: Any) -> Tokenizer:
+    """What stands in place of a SentencePiece model in the folders of Llama 2, TinyLlama and Mistral 7B."""
+    learned = Tokenizer(models.BPE())
+    learned.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    learned.train_from_iterator(TEXTS[:1] * 3, trainers.BpeTrainer(vocab_size=120, show_progress=False))
+    model = json.loads(learned.to_str())["model"]
+    texts = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *model["vocab"]]
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    held = json.loads(learned.to_str()) | {
+        "added_tokens": [{"id": number, "content": text, **plain} for number, text in enumerate(texts[:3])],
+        "model": model | {
+            "vocab": {text: number for number, text in enumerate(texts)},
+            "byte_fallback": True, "unk_token": "<unk>", "fuse_unk": True,
+        },
+    }  # fmt: skip
+    (folder / "tokenizer.json").write_text(json.dumps(held))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": "</s>", **said}))
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
 def smollm_cut() -> Any:

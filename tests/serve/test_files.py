@@ -12,6 +12,7 @@ import openai
 import pytest
 
 import gatewheel as gw
+from gatewheel.loop import client_files
 from gatewheel.ops import keys
 from serving import Served, running
 
@@ -167,3 +168,36 @@ def test_an_upload_may_be_as_large_as_uploads_are(served: Served) -> None:
     with pytest.raises(openai.APIStatusError) as error:
         ada.files.create(file=("larger.jsonl", line * 320), purpose="fine-tune")
     assert error.value.status_code == 413
+
+
+def test_what_belongs_to_people_is_blacked_out_before_anything_is_stored(tmp_path: Path) -> None:
+    gw.init(tmp_path).close()
+    toml = TOML.replace("[serve]", '[serve]\nredact_files = ["email", "iban"]')
+    (tmp_path / "gatewheel.toml").write_text(toml, encoding="utf-8")
+    asked = [{"type": "text", "text": "I am Zoë, zoe@exam"}, {"type": "text", "text": "ple.org; where is it?"}]
+    turns = [
+        {"role": "user", "content": asked, "name": "zoe@example.org", "zoe@example.org": 1},
+        {"role": "assistant", "content": "delivery"},
+    ]
+    refund = row("Pay me back, 030 1234567", "To GB82 WEST 1234 5698 7654 32, then.", id=1234569876)
+    escaped = json.dumps({"messages": turns}).replace("@", "\\u0040").encode()
+    with running(gw.open(tmp_path)) as it:
+        with openai.OpenAI(base_url=f"{it.base_url}/v1", api_key="none", max_retries=0, timeout=60) as one:
+            sent = ("zoe@example.org.jsonl", b"\xef\xbb\xbf" + escaped + b"\n\n" + refund)
+            made = one.files.create(file=sent, purpose="fine-tune")
+            kept = one.files.content(made.id).read()
+            assert made.filename == "[email]"
+        parts = it.project.parts
+        first, blank, second = kept.decode().splitlines()
+        assert json.loads(first)["messages"][0] == {"role": "user", "content": "I am Zoë, [email]; where is it?"}
+        assert blank == ""
+        said = json.loads(second)
+        assert (said["messages"][2]["content"], [*said]) == ("To [iban], then.", ["messages"])
+        assert said["messages"][1]["content"] == "Pay me back, 030 1234567", "phones are not named"
+        version = client_files.frozen(parts, made.id)
+        assert "I am Zoë, [email]; where is it?" in parts.objects.get(version.id).decode()
+        for path in (one for one in tmp_path.rglob("*") if one.is_file()):
+            held = path.read_bytes()
+            assert b"zoe@" not in held, path
+            assert b"1234 5698" not in held, path
+            assert b"123456987" not in held, path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -14,8 +16,10 @@ from openai.types.fine_tuning import FineTuningJob
 import gatewheel as gw
 from awaiting import eventually
 from gatewheel.kernel import runs
-from gatewheel.kernel.nouns import Message
+from gatewheel.kernel.nouns import Caller, Message
 from gatewheel.kernel.ports import Decoding
+from gatewheel.loop import artifacts, tuned_models
+from gatewheel.models import adapters
 from gatewheel.ops import keys
 from serving import Served, running
 
@@ -229,6 +233,52 @@ def test_a_job_is_paused_resumed_and_called_off(served: Served) -> None:
     assert [*jobs.checkpoints.list(begun.id)] == []
     with pytest.raises(openai.BadRequestError, match="only a paused job"):
         jobs.resume(begun.id)
+
+
+def test_a_tuned_model_is_tuned_further(served: Served, done: FineTuningJob) -> None:
+    ada, jobs, name = client(served), client(served).fine_tuning.jobs, done.fine_tuned_model or ""
+    with pytest.raises(openai.NotFoundError):
+        hr = client(served, "hr")
+        hr.fine_tuning.jobs.create(model="ft:chat:letters:nobody", training_file=sent(hr))
+    begun = jobs.create(model=name, training_file=sent(ada, lines(THINGS[4:])), suffix="more")
+    assert jobs.cancel(begun.id).status == "cancelled"
+    run = runs.get(served.project.parts.engine, begun.id.removeprefix("ftjob-"))
+    first = runs.get(served.project.parts.engine, done.id.removeprefix("ftjob-"))
+    assert (run.settings["base"], run.settings["begins"]) == ("chat", first.result["adapter"])
+    assert (begun.model, run.settings["job"]["open"]) == (name, True)
+
+
+def test_what_a_private_model_learned_stays_private_when_who_sees_all_tunes_it_further(
+    served: Served, done: FineTuningJob
+) -> None:
+    ada, jobs, name = client(served), client(served).fine_tuning.jobs, "ft:chat:hr:20260101-000000-abcdef"
+    engine = served.project.parts.engine
+    hr = next(one for one in keys.every(engine) if one.name == "hr")
+    [made] = [one for one in tuned_models.listed(engine, Caller()) if one.name == done.fine_tuned_model]
+    tuned_models.keep(served.project.parts, replace(made, name=name, key=hr.id, open=False))
+    begun = jobs.create(model=name, training_file=sent(ada, lines(THINGS[4:])))
+    assert jobs.cancel(begun.id).status == "cancelled"
+    assert runs.get(engine, begun.id.removeprefix("ftjob-")).settings["job"]["open"] is False
+    assert ada.models.delete(name).deleted
+
+
+def test_a_tuned_model_of_other_pairs_than_the_settings_ask_for_is_refused_in_words_for_a_client(
+    served: Served, done: FineTuningJob, tmp_path: Path
+) -> None:
+    ada, parts, name = client(served), served.project.parts, "ft:chat:wide:20260101-000000-abcdef"
+    [made] = [one for one in tuned_models.listed(parts.engine, Caller()) if one.name == done.fine_tuned_model]
+    first = artifacts.get(parts.engine, made.adapter)
+    whole = adapters.read(artifacts.path(parts.objects, first))
+    pairs = {module: pair for module, pair in whole.pairs.items() if module.endswith("q_proj")}
+    file = adapters.write(replace(whole, pairs=pairs), tmp_path)
+    other = artifacts.keep(parts.engine, parts.objects, file, kind="adapter", run="", meta=first.meta)
+    tuned_models.keep(parts, replace(made, name=name, adapter=other.id))
+    with pytest.raises(openai.BadRequestError) as error:
+        ada.fine_tuning.jobs.create(model=name, training_file=sent(ada))
+    assert error.value.param == "model"
+    assert "tune 'chat' instead" in error.value.message
+    assert "--" not in error.value.message, "a client has no command line"
+    assert ada.models.delete(name).deleted
 
 
 @pytest.mark.parametrize(

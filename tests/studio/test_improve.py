@@ -83,6 +83,7 @@ def test_data_is_chosen_a_tuning_foreseen_begun_and_done(visit: Any, letters: Se
     page.get_by_role("radio", name="letters-train").check()
     about = page.locator("#about")
     sync_api.expect(about).to_contain_text("1 case is near to one of letters")
+    sync_api.expect(about).to_contain_text("It is left out when the data is frozen")
     for words in ("To learn", "13 cases", "Sort the letter.", "delivery"):
         assert words in about.inner_text()
     picture(page, "improve-data")
@@ -176,7 +177,7 @@ def test_a_turn_has_the_steps_that_it_needs_and_a_gate(visit: Any, letters: Serv
     cut = """async ([minutes, how]) => {
         const here = document.querySelector("script[type=module]").src;
         const { cut, told } = await import(here.replace(/[^/]*$/, "foresight.js"));
-        const seen = { steps: 100, seconds: 6000, examples: 9, kept: 2, without: 0, fits: true, told: "" };
+        const seen = { steps: 100, seconds: 6000, examples: 9, kept: 2, without: 0, reasons: {}, fits: true, told: "" };
         const limit = cut(seen, { minutes, how });
         return [limit, told(seen, limit, how).map((one) => one?.innerText ?? "").join(" ")];
     }"""

@@ -170,7 +170,7 @@ def _told(file: ServedFile) -> str:
 
 
 def _row(one: Artifact, every: Sequence[Artifact]) -> AdapterRow:
-    files = [served_file(each) for each in every if each.meta.get("adapter") == one.id]
+    files = [served_file(each) for each in every if each.kind != "adapter" and each.meta.get("adapter") == one.id]
     return AdapterRow(id=one.id, created=one.created, run=one.run, bytes=one.bytes, meta=dict(one.meta), files=files)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
 class Foreseen:
     """`gatewheel finetune --dry-run`: of what it would learn, and in `preflight` what that takes on this machine.
 
-    Where a look at this machine says nothing of it, `preflight` is empty and `untold` says why.
+    `reasons` say of the cases `without` an example why. Where a look at this machine says nothing of it, `preflight` is
+    empty and `untold` says why.
     """
 
     dataset: str
     base: str
     examples: int
     without: int
+    reasons: dict[str, int]
     settings: dict[str, Any]
     preflight: dict[str, Any]
     untold: str = ""
@@ -35,7 +38,7 @@ class Foreseen:
 class FineTuned:
     """`gatewheel finetune`: `adapter` is the id of the artifact, `tuned` what the trainer says of it.
 
-    `without` counts cases that say nothing of what is right.
+    `without` counts cases that were left out, `reasons` of how many of these why.
     """
 
     run: str
@@ -46,6 +49,7 @@ class FineTuned:
     examples: int
     without: int
     tuned: dict[str, Any]
+    reasons: dict[str, int]
 
 
 @click.command()
@@ -54,6 +58,7 @@ class FineTuned:
 @click.option("--validation", default="", metavar="NAME", help="Other data to look at; default: a share of --data.")
 @click.option("--app", default="main", show_default=True, help="Which [app.*] learns: its prompts, its model.")
 @click.option("--base", default="", metavar="NAME", help="Another [model.*] than the application's.")
+@click.option("--from", "begins", default="", metavar="ADAPTER", help="Go on from it: an id, a run or a PEFT folder.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="A setting for this once; several times.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would take: memory, time, disk.")
 @render.json_option
@@ -66,6 +71,7 @@ def command(
     validation: str,
     app: str,
     base: str,
+    begins: str,
     changes: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
@@ -75,12 +81,14 @@ def command(
     Ctrl-C keeps the last checkpoint; `gatewheel runs resume` goes on from there.
     """
     from gatewheel.cli import progress
-    from gatewheel.loop import fitting, running, tuning
+    from gatewheel.loop import beginning, fitting, running, tuning
 
     wanted = tuning.Wanted(
         data=data, table=table, app=app, base=base, changes=changes_of(changes), validation=validation
     )
     with render.project(context) as project:
+        if begins:
+            wanted = beginning.wanted_from(project.parts, wanted, begins, keep=not dry_run)
         tuning.refuse_unknown(project.parts, wanted)
         if dry_run:
             lesson, seen = tuning.foresee(project.parts, wanted)
@@ -125,6 +133,7 @@ def _foreseen(lesson: Lesson, seen: Preflight | None, untold: str, *, as_json: b
         base=lesson.said,
         examples=len(lesson.examples),
         without=lesson.without,
+        reasons=dict(lesson.reasons),
         settings=lesson.settings.model_dump(mode="json"),
         preflight=asdict(seen) if seen else {},
         untold=untold,
@@ -135,13 +144,18 @@ def _foreseen(lesson: Lesson, seen: Preflight | None, untold: str, *, as_json: b
     for key, value in told.settings.items():
         render.tell(f"{key:18} {value}")
     render.tell(f"\n{told.examples} examples of dataset {told.dataset[:12]} for {told.base}")
+    _left_out(lesson.reasons)
     render.tell(seen.told if seen else f"what it takes is not told: {untold}")
+
+
+def _left_out(reasons: Mapping[str, int]) -> None:
+    for why, count in reasons.items():
+        render.tell(f"left out: {count}, {why}")
 
 
 def _tell(made: Made, run: str) -> None:
     tuned = made.tuned
     render.tell(f"adapter {made.adapter[:12]} of {made.base}, learned from {made.examples} examples (run {run})")
-    if made.without:
-        render.tell(f"{made.without} cases were left out, for they say nothing of what is right")
+    _left_out(made.reasons)
     render.tell(str(tuned.get("advice", "")))
     click.echo(f"Next: gatewheel variants add {run} --app {made.app}")

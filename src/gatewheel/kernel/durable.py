@@ -85,12 +85,12 @@ def stop(engine: Engine, id_: str) -> None:
 
 
 @contextlib.contextmanager
-def exclusive(state: Path) -> Iterator[None]:
-    """One run at a time per project. Raises UserError when another process is at work."""
+def exclusive(state: Path, *, wait: bool = False) -> Iterator[None]:
+    """One run at a time per project. While another process is at work, wait for it or raise UserError."""
     state.mkdir(parents=True, exist_ok=True)
     with (state / "run.lock").open("a") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError:
             raise UserError(
                 "another run is at work in this project", cure="wait for it, or see `gatewheel runs list` and cancel it"

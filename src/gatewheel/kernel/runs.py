@@ -76,23 +76,26 @@ def change(engine: Engine, id_: str, **values: Any) -> None:
         connection.execute(update(runs).where(runs.c.id == id_).values(**values))
 
 
-def claim(engine: Engine, id_: str) -> None:
-    """Queue a run again that nobody executes: this process will see to it.
+def claim(engine: Engine, id_: str, *, seen: Run | None = None) -> None:
+    """Queue a run again that nobody executes: this process will see to it. With `seen` only if it is still so.
 
-    Raises UserError when it is done already or another process has it.
+    Raises UserError when it is done already, another process has it, or it is otherwise by now.
     """
-    run = get(engine, id_)
+    run = seen or get(engine, id_)
     if run.state == "done":
         raise UserError(f"run {run.id} is done", cure="nothing is left to resume")
     theirs = run.state == "running" or (run.state == "queued" and run.process != os.getpid())
     # as it was seen, so that of two who see the same only one gets it
-    seen = (runs.c.process.is_not_distinct_from(run.process), runs.c.state != "done")
+    state = runs.c.state == run.state if run.state in ENDED else runs.c.state.not_in(ENDED)
+    as_seen = (runs.c.process.is_not_distinct_from(run.process), runs.c.error == run.error, state)
     values = {"state": "queued", "started": None, "ended": None, "result": None, "error": "", **_me()}
-    if theirs or not _change_if(engine, run.id, *seen, **values):
-        raise UserError(
-            f"process {get(engine, id_).process} executes run {run.id} already",
-            cure=f"follow it with `gatewheel runs watch {run.id}`",
-        )
+    if not theirs and _change_if(engine, run.id, *as_seen, **values):
+        return
+    if (now := get(engine, run.id)).process is None:
+        raise UserError(f"run {run.id} is {now.state} by now", cure=f"see `gatewheel runs show {run.id}`")
+    raise UserError(
+        f"process {now.process} executes run {run.id} already", cure=f"follow it with `gatewheel runs watch {run.id}`"
+    )
 
 
 def begin(engine: Engine, id_: str) -> bool:

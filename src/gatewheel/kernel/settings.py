@@ -41,6 +41,9 @@ def _can_be_redacted(kind: str) -> str:
     return kind
 
 
+Redacted = tuple[Annotated[str, AfterValidator(_can_be_redacted)], ...]
+
+
 class TraceSettings(BaseModel):
     """`[trace]`"""
 
@@ -48,7 +51,7 @@ class TraceSettings(BaseModel):
     store: bool = Field(True, description="Record each question with its spans in the project's database.")
     sample: float = Field(1.0, ge=0, le=1, description="Share of requests that are recorded.")
     keep_days: int = Field(0, ge=0, description="Older traces are deleted with their feedback; 0: never.")
-    redact: tuple[Annotated[str, AfterValidator(_can_be_redacted)], ...] = Field(
+    redact: Redacted = Field(
         (), description="What is blacked out before a trace is written: email, phone, card, iban, ip, secret."
     )
     otlp: str = Field(
@@ -79,6 +82,9 @@ class ServeSettings(BaseModel):
     queue: int = Field(32, ge=0, le=10_000, description="Requests that may wait; the next is told to come back later.")
     max_body_mb: int = Field(32, ge=1, le=10_000, description="Larger uploads are refused.")
     max_json_mb: int = Field(2, ge=1, le=1_000, description="Larger bodies that are no uploads are refused.")
+    redact_files: Redacted = Field(
+        (), description="What is blacked out in files to learn from before they are stored; kinds as of [trace] redact."
+    )
     idle_seconds: float = Field(30, gt=0, description="A request that does not arrive in this time is dropped.")
     closing_seconds: float = Field(30, ge=0, description="Answers under way may take so long when the service stops.")
     dollars_per_day: float | None = Field(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gatewheel.kernel import runs
 from gatewheel.kernel.config import OBJECT, Config, validate
 from gatewheel.kernel.errors import ConfigError, UserError
 from gatewheel.kernel.nouns import Variant
@@ -20,14 +23,25 @@ LOCAL = ("auto", "openvino", "llama.cpp", "hf")
 
 
 def adapter_named(parts: Parts, named: str) -> Artifact:
-    """The adapter of a run, by the beginning of the run's id or of its own. Raises UserError."""
+    """The adapter of a run, by the beginning of the run's id or of its own. Raises UserError.
+
+    Of a run that learned word for word what another had, it is that of the other.
+    """
     made = [one for one in artifacts.of(parts.engine, kind="adapter") if named and one.run.startswith(named)]
     if len({one.run for one in made}) == 1:
         return made[0]
-    found = artifacts.get(parts.engine, named)
+    found = artifacts.get(parts.engine, _came_to(parts, named) or named)
     if found.kind != "adapter":
         raise UserError(f"artifact {found.id[:12]} is a {found.kind}", cure="name an adapter, or the run that made it")
     return found
+
+
+def _came_to(parts: Parts, named: str) -> str:
+    """The adapter that a run ended with, by the whole id of it; empty where there is none."""
+    with suppress(UserError):
+        run = runs.get(parts.engine, named)
+        return str(run.result.get("adapter", "")) if run.id == named and run.state == "done" else ""
+    return ""
 
 
 def add(parts: Parts, named: str, *, app: str = "main", kind: str = USUAL) -> Variant:
@@ -74,27 +88,29 @@ def with_adapter(parts: Parts, adapter: Artifact, *, model: str, kind: str, name
     return shared(validate(raw, parts.config.path))
 
 
-def adopt(parts: Parts, folder: Path, *, app: str = "main") -> Artifact:
-    """Keep an adapter that was trained elsewhere on the weights of an application's model.
+def adopt(parts: Parts, folder: Path, *, app: str = "main", base: str = "") -> Artifact:
+    """Keep an adapter that was trained elsewhere on the weights of an application's model, or of `[model.<base>]`.
 
+    For other weights it is another artifact: which they are stands in its bytes, as in those of what was trained here.
     Raises MissingPart where there is none, ModelError for one that is damaged or does not fit the weights, ConfigError
     for a model that runs elsewhere.
     """
     from gatewheel.loop import tuning
     from gatewheel.models import adapters
     from gatewheel.models.dense import open_dense
+    from gatewheel.models.weights import base_identity
 
-    table = tuning.base_table(parts, tuning.Wanted(data="", app=app))
+    table = tuning.base_table(parts, tuning.Wanted(data="", app=app, base=base))
     settings: Any = table.settings
-    base = place_of(parts.objects, str(settings.weights))
+    weights = place_of(parts.objects, str(settings.weights))
     read = adapters.read(folder)
-    adapters.refuse_misfit(read, open_dense(base).shape)
+    adapters.refuse_misfit(read, open_dense(weights).shape)
     meta = {
-        "base": {"weights": words(table)["weights"], "sha256": identity(str(base))},
+        "base": {"weights": words(table)["weights"], "sha256": identity(str(weights))},
         "app": app,
         "method": "given",
         "trained_on": read.base,  # by its own words; whether it was these weights can be told by their shapes alone
     }
     with tempfile.TemporaryDirectory() as made:
-        file = adapters.write(read, Path(made))
+        file = adapters.write(replace(read, base=base_identity(weights)), Path(made))
         return artifacts.keep(parts.engine, parts.objects, file, kind="adapter", run="", meta=meta)

@@ -6,20 +6,25 @@ An object under its SHA-256, and a row for each who sent it. A file belongs to t
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import IO, Any, Literal
 
 from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from gatewheel.data import lessons
+from gatewheel.data import chat, lessons
 from gatewheel.data.cases import split_key
 from gatewheel.data.datasets import Dataset
+from gatewheel.data.lines import record_of
 from gatewheel.data.origins import Origin
+from gatewheel.guard.redact import redact
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Case
 from gatewheel.kernel.store.learning import artifacts, client_files, datasets
@@ -60,6 +65,24 @@ def refuse_unfit(content: IO[bytes]) -> None:
         raise UserError(f"line {first.line}: {first.what.what}{more}", cure=first.what.cure)
     if not count:
         raise UserError("it holds no lines", cure='write one conversation a line: {"messages": […]}')
+
+
+@contextmanager
+def blacked(content: IO[bytes], kinds: Iterable[str]) -> Iterator[IO[bytes]]:
+    """The lines of a file with what is of these kinds blacked out, and without all that is not learned.
+
+    Each text is put together first, as it is learned: an address may be divided among its parts.
+    Raises UserError for a line that cannot be read; `refuse_unfit` would have named it.
+    """
+    with tempfile.TemporaryFile() as made:  # unnamed, so that nothing of it outlives this process
+        for line in content:
+            if text := line.decode("utf-8-sig").strip():
+                turns = chat.turns(record_of(text).get("messages"), "messages")
+                said = {"messages": [_blacked(turn, tuple(kinds)) for turn in turns]}
+                made.write(json.dumps(said, ensure_ascii=False).encode("utf-8", "replace"))
+            made.write(b"\n")
+        made.seek(0)
+        yield made
 
 
 def keep(engine: Engine, objects: Objects, content: IO[bytes], *, name: str, key: str, run: str = "") -> File:
@@ -127,14 +150,19 @@ def frozen(parts: Parts, id_: str) -> Dataset:
     """The cases of a file as a dataset version, entered for training.
 
     What stands for a holdout or is near to one is left out, and counted on the card. Raises UserError for a file that
-    is no more, and when nothing is left of it.
+    is no more, when nothing is left of it, and for the cases of a version that is tainted.
     """
     file = of_id(parts.engine, id_)
     cases = list(_cases(parts.objects.path(file.object).open("rb")))
+
+    def read() -> list[Case]:
+        of_id(parts.engine, id_)  # it may have been deleted since
+        return cases
+
     about = {"id": file.id, "key": file.key}
     made_of = [Origin(case=split_key(case), kind="file", ref=file.name, detail=about) for case in cases]
     wanted = freezing.Wanted(suite=file.id)
-    return freezing.of_cases(parts, cases, wanted, encoder=encoder_of(parts, tell=parts.say), origins=made_of).dataset
+    return freezing.of_cases(parts, read, wanted, encoder=encoder_of(parts, tell=parts.say), origins=made_of).dataset
 
 
 def _cases(content: IO[bytes]) -> Iterator[Case]:
@@ -143,6 +171,11 @@ def _cases(content: IO[bytes]) -> Iterator[Case]:
             if isinstance(found, lessons.Fault):
                 raise UserError(f"line {found.line}: {found.what.what}", cure=found.what.cure)
             yield from found
+
+
+def _blacked(turn: Mapping[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
+    weight = {"weight": turn["weight"]} if "weight" in turn else {}
+    return {"role": turn["role"], "content": redact(turn["content"], kinds), **weight}
 
 
 def _needed(connection: Connection, object_: str) -> bool:

@@ -31,7 +31,7 @@ def gguf_of(
     """The GGUF file of an adapter, made when there is none yet: `kind` of the merged weights, or "lora" for it alone.
 
     Its `meta` says what the kind costs in perplexity. Raises UserError for a kind that is none, ProjectError when the
-    base is another by now, ModelError, MissingPart.
+    base is another by now and the file is not whole without it, ModelError, MissingPart.
     """
     from gatewheel.models import exporting
     from gatewheel.models.adapters import read
@@ -40,6 +40,8 @@ def gguf_of(
     made: Kind = "lora-gguf" if kind == ADAPTER_ALONE else "gguf"
     for known in artifacts.of(parts.engine, kind=made):
         if known.meta.get("adapter") == adapter.id and known.meta.get("quantisation") == kind:
+            if kind == ADAPTER_ALONE:
+                base_of(parts, adapter)  # beside other weights of the same shape it would answer wrongly, in silence
             return known
     (say or parts.say)(f"writing {kind} of adapter {adapter.id[:12]}")
     base = base_of(parts, adapter)

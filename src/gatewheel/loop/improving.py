@@ -15,7 +15,19 @@ from pydantic import TypeAdapter
 from gatewheel.data import suites
 from gatewheel.kernel.errors import ConfigError, UserError
 from gatewheel.kernel.nouns import Variant
-from gatewheel.loop import adding, artifacts, begun, fitting, gating, harvesting, releasing, tuning, variants
+from gatewheel.loop import (
+    adding,
+    artifacts,
+    begun,
+    fitting,
+    gating,
+    harvesting,
+    pedigree,
+    releasing,
+    tainting,
+    tuning,
+    variants,
+)
 from gatewheel.loop.artifacts import Artifact
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.exporting import USUAL
@@ -23,6 +35,7 @@ from gatewheel.loop.nearness import encoder_of
 from gatewheel.loop.notebook import Notebook
 from gatewheel.loop.progress import Watching
 from gatewheel.loop.trial import opened
+from gatewheel.ops import releases
 
 STEPS = ("harvest", "tune", "export", "gate", "propose")
 SHARE = 0.6  # of the budget for learning; the rest is for exporting and asking
@@ -164,7 +177,7 @@ def _tune(parts: Parts, wanted: Wanted, run: str, tell: OnProgress) -> dict[str,
     asked = tuning.Wanted(data=wanted.data, table=wanted.table, app=wanted.app, changes=wanted.changes)
     if not begun.has(parts, run):  # how many steps there is time for is found once
         lesson = tuning.lesson_of(parts, asked, say=parts.say)
-        if known := _learned(parts, wanted, lesson):
+        if known := learned(parts, wanted.app, lesson):
             parts.say(f"adapter {known.id[:12]} learned just that before")
             return {"adapter": known.id, "dataset": lesson.dataset.id, "examples": known.meta["tuned"]["examples"]}
         seen = fitting.seen(lesson, parts.config.scale)
@@ -185,13 +198,14 @@ def _within(steps: int, seconds: float, budget: float) -> int:
     return fit
 
 
-def _learned(parts: Parts, wanted: Wanted, lesson: tuning.Lesson) -> Artifact | None:
-    """An adapter that learned the same from the same before."""
-    settings = lesson.settings.model_dump(mode="json")
+def learned(parts: Parts, app: str, lesson: tuning.Lesson) -> Artifact | None:
+    """An adapter that learned all of the same lesson before, word for word and on the same weights."""
+    same = pedigree.of(lesson, app=app)
+    tainted = tainting.read(parts.engine)
     for one in artifacts.of(parts.engine, kind="adapter"):
-        meta = one.meta
-        same = meta.get("dataset") == lesson.dataset.id and meta.get("app") == wanted.app and "validation" not in meta
-        if same and meta.get("settings") == settings and meta["base"]["weights"] == lesson.said:
+        alike = {key: value for key, value in one.meta.items() if key != "tuned"} == same
+        # whoever asked it to stop early, another turn may learn to the end
+        if alike and one.meta["tuned"]["stopped"] != "asked" and not tainted.of_artifact(one.id):
             return one
     return None
 
@@ -211,9 +225,15 @@ def _gate(parts: Parts, wanted: Wanted, variant: str, run: str, tell: OnProgress
 def _propose(parts: Parts, wanted: Wanted, variant: str, outcome: str, run: str) -> dict[str, Any]:
     if outcome != "promote":
         return {"row": None}
-    kept = variants.get(parts.engine, variant)
-    row = releasing.propose(parts, wanted.app, kept.id, text=f"improved by run {run}")
-    return {"row": row.number}
+    kept, text = variants.get(parts.engine, variant).id, f"improved by run {run}"
+    mine = (
+        row.number
+        for row in releases.history(parts.engine, wanted.app)
+        if (row.action, row.variant, row.reason.get("text")) == ("propose", kept, text)
+    )
+    # killed between the row and its note, it was proposed already, and may even be released by now
+    number = next(mine, None) or releasing.propose(parts, wanted.app, kept, text=text).number
+    return {"row": number}
 
 
 def _telling(step: str, on_progress: OnProgress) -> OnProgress:

@@ -144,7 +144,7 @@ class Background:
     """Runs of a process that lives long, one after another in a thread of its own. Any thread may call it.
 
     What an earlier process left behind is not taken up by itself, for it may cost money and the file may say something
-    else by now: it shows as interrupted until somebody resumes it.
+    else by now: it shows as interrupted until somebody resumes it. Only jobs of the tuning API are: see taking_up.
     """
 
     def __init__(self, project: Project) -> None:
@@ -188,13 +188,13 @@ class Background:
         """Queue the drafting of cases and return its run. `payer` is the key that it is booked on."""
         return self._taken(_queue(self._project, "generate", {**asdict(wanted), "payer": payer}))
 
-    def resume(self, id_: str) -> None:
-        """Queue a run again that was cancelled, interrupted or failed. Raises UserError for any other."""
-        run = runs.get(self._project.parts.engine, id_)
+    def resume(self, id_: str, *, seen: runs.Run | None = None) -> None:
+        """Queue a run again that nobody executes, with `seen` only if it is still so. Raises UserError for others."""
+        run = seen or runs.get(self._project.parts.engine, id_)
         if run.state == "queued":
             raise UserError(f"run {run.id} waits for its turn already", cure="let it come, or cancel it")
-        runs.claim(self._project.parts.engine, run.id)
-        self._called_off.discard(run.id)
+        self._called_off.discard(run.id)  # before the claim: who calls it off from then on is heard
+        runs.claim(self._project.parts.engine, run.id, seen=seen)
         self._take(run.id)
 
     def cancel(self, id_: str) -> None:
@@ -276,6 +276,14 @@ class Background:
             self._at_work = None
         if cut.is_set():
             runs.interrupt(engine, id_, why=STOPPED)
+        elif not self._closed.is_set():
+            self._take_up(id_)
+
+    def _take_up(self, id_: str) -> None:
+        from gatewheel.loop import taking_up
+
+        with contextlib.suppress(DBAPIError):
+            taking_up.again(self, self._project, id_)
 
 
 def _queue(project: Project, kind: str, settings: Mapping[str, Any]) -> str:

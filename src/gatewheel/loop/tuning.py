@@ -6,32 +6,41 @@ As a Run: killed at any moment it goes on from its last checkpoint, stopped it k
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, TypeAdapter
 
 from gatewheel.data import datasets, suites
 from gatewheel.data.datasets import Dataset
-from gatewheel.kernel import catalog, runs
+from gatewheel.kernel import runs
 from gatewheel.kernel.config import Table, checked
 from gatewheel.kernel.errors import Cancelled, ConfigError, UserError, did_you_mean
 from gatewheel.kernel.example import Example
-from gatewheel.kernel.nouns import Case
-from gatewheel.loop import artifacts, begun, client_files, ending, fitting, validating
+from gatewheel.loop import (
+    artifacts,
+    beginning,
+    begun,
+    client_files,
+    ending,
+    fitting,
+    pedigree,
+    validating,
+    wording,
+)
 from gatewheel.loop.adding import LOCAL
 from gatewheel.loop.compose import Parts
 from gatewheel.loop.exporting import place_of
 from gatewheel.loop.notebook import Notebook
-from gatewheel.loop.recipes import identity, words
+from gatewheel.loop.recipes import words
 from gatewheel.loop.serving import as_served
-from gatewheel.loop.wording import dataset_of, examples_of
 from gatewheel.models import adapters
 
 if TYPE_CHECKING:
-    from gatewheel.finetune.method import Method, Point, Tuned
+    from gatewheel.finetune.method import Point
     from gatewheel.finetune.preflight import Preflight
 
 OnProgress = Callable[[Any], None]
@@ -44,6 +53,7 @@ class Wanted:
     `app` is the application that words each case; with "" the model of `base` alone is told it as it stands.
     `table` is a [finetune.*], whose settings `changes` overrides. `base` is another [model.*] than the application's.
     `validation` is data as `data` is, to look at between steps; with "" a share of the other is, as the settings say.
+    `begins` is the id of an adapter that it goes on from.
     """
 
     data: str
@@ -52,13 +62,15 @@ class Wanted:
     base: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
     validation: str = ""
+    begins: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Made:
-    """What a tuning came to. `adapter` is the id of the artifact, `without` counts cases without a right answer.
+    """What a tuning came to. `adapter` is the id of the artifact, `without` counts cases that were left out.
 
-    `tuned` is what the trainer says of it: steps, losses, why it ended, what to do about it.
+    `reasons` say of how many of these why, in words. `tuned` is what the trainer says of it: steps, losses, why it
+    ended, what to do about it.
     """
 
     adapter: str
@@ -68,6 +80,7 @@ class Made:
     examples: int
     without: int
     tuned: Mapping[str, Any]
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +102,8 @@ class Lesson:
     """All that a tuning starts from. `said` names the base as the file does, `path` is where its weights lie.
 
     `validation` is the version that is only looked at, if there is one; `near` says where it comes near to the other.
+    `reasons` say of the cases `without` an example why; of the documents `shown` a passage stands in some prompt.
+    `begins` is the id of an adapter that it goes on from, if there is one.
     """
 
     dataset: Dataset
@@ -100,6 +115,9 @@ class Lesson:
     path: Path
     use: str
     settings: BaseModel
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    shown: tuple[str, ...] = ()
+    begins: str = ""
 
 
 def tune(
@@ -116,15 +134,15 @@ def tune(
     (place / ending.KEEP).unlink(missing_ok=True)  # of the attempt before
     fitting.untold(scale)
     begun.refuse_forgotten(parts, run)
-    lesson = lesson_of(parts, begun.again(parts, run, wanted), say=parts.say)
-    method: Method = catalog.load("finetune", lesson.use).create(lesson.settings)
+    kept = begun.kept(parts, run)
+    lesson = Lesson(**kept) if kept else lesson_of(parts, begun.again(parts, run, wanted), say=parts.say)
+    method = beginning.method(parts, lesson)
     notes = Notebook(parts.config.state, run, "points")
     if not foreseen and not (place / "tuning").exists():
         fitting.refuse(fitting.seen(lesson, scale))
     begun.keep(parts, run, lesson)
     if lesson.near:
-        told = asdict(Point(phase="reading", told=lesson.near))
-        notes.keep("near 0", {**told, "at": time.time()})
+        notes.keep("near 0", {**asdict(Point(phase="reading", told=lesson.near)), "at": time.time()})
     with ending.asked() as stopping:
 
         def watch(point: Point) -> bool:
@@ -136,30 +154,21 @@ def tune(
             return point.step > 0 and (place / ending.KEEP).exists()
 
         done = method.train(lesson.path, lesson.examples, folder=place / "tuning", watch=watch, scale=scale)
-    file = done.adapter / adapters.WEIGHTS
-    kept = artifacts.keep(parts.engine, parts.objects, file, kind="adapter", run=run, meta=_meta(wanted, lesson, done))
+    made_of = pedigree.of(lesson, app=wanted.app)
+    meta = {**made_of, "tuned": pedigree.told(done, samples=False)}
+    with pedigree.marked(done.adapter / adapters.WEIGHTS, made_of) as file:
+        made = artifacts.keep(parts.engine, parts.objects, file, kind="adapter", run=run, meta=meta)
+    begun.done(parts, run)
     return Made(
-        adapter=kept.id,
+        adapter=made.id,
         dataset=lesson.dataset.id,
         app=wanted.app,
         base=lesson.said,
         examples=len(lesson.examples),
         without=lesson.without,
-        tuned=_told(done),
+        tuned=pedigree.told(done),
+        reasons=lesson.reasons,
     )
-
-
-def _meta(wanted: Wanted, lesson: Lesson, done: Tuned) -> dict[str, Any]:
-    """What an adapter says that it was made of. The samples are words of its cases, and stay with the run."""
-    return {
-        "base": {"weights": lesson.said, "sha256": identity(str(lesson.path))},
-        "dataset": lesson.dataset.id,
-        **({"validation": lesson.validation.id} if lesson.validation else {}),
-        "app": wanted.app,
-        "method": lesson.use,
-        "settings": lesson.settings.model_dump(mode="json"),
-        "tuned": {key: value for key, value in _told(done).items() if key != "samples"},
-    }
 
 
 def foresee(parts: Parts, wanted: Wanted) -> tuple[Lesson, Preflight | None]:
@@ -175,8 +184,9 @@ def foresee(parts: Parts, wanted: Wanted) -> tuple[Lesson, Preflight | None]:
 def refuse_unknown(parts: Parts, wanted: Wanted) -> None:
     """Raises at once what `tune` would raise of names and settings."""
     fitting.untold(parts.config.scale)
-    settings_of(parts, wanted)
-    base_table(parts, wanted)
+    table, base = settings_of(parts, wanted), cast("Any", base_table(parts, wanted).settings)
+    if wanted.begins:
+        beginning.file(parts, wanted.begins, table.settings, place_of(parts.objects, str(base.weights)))
     for named in (wanted.data, *filter(None, [wanted.validation])):
         _refuse_unknown_data(parts, named)
     if wanted.validation and wanted.validation == wanted.data:
@@ -220,39 +230,39 @@ def base_table(parts: Parts, wanted: Wanted) -> Table:
 def lesson_of(parts: Parts, wanted: Wanted, *, say: Callable[[str], None]) -> Lesson:
     """Freeze the data, and word every case as the application would put it to its model."""
     table, model = settings_of(parts, wanted), base_table(parts, wanted)
-    dataset, cases = _read(parts, wanted.data, say)
-    validation, looked = _read(parts, wanted.validation, say) if wanted.validation else (None, ())
+    dataset, cases = wording.read(parts, wanted.data, say)
+    validation, looked = wording.read(parts, wanted.validation, say) if wanted.validation else (None, ())
     near = validating.apart(parts, cases, looked) if looked else ""
+    drawn = set() if looked else validating.drawn(cases, table.settings)
     with as_served(parts) as served:
-        examples = examples_of(served, wanted.app, cases)
-        kept = [replace(one, validates=True) for one in examples_of(served, wanted.app, looked)]
-    for name, some, found in ((dataset.name, cases, examples), (wanted.validation, looked, kept)):
+        learned, beside = (wording.worded(served, wanted.app, some) for some in (cases, looked))
+    examples = [replace(one, validates=one.group in drawn) for one in learned.examples]
+    kept = [replace(one, validates=True) for one in beside.examples]
+    taught = [one for one in examples if not one.validates]
+    for name, some, found, why in (
+        (dataset.name, cases, taught, {**learned.reasons, "they are kept to validate on": len(examples)}),
+        (wanted.validation, looked, kept, beside.reasons),
+    ):
         if some and not found:
-            what = f"none of the {len(some)} cases of {name} says what is right"
-            raise UserError(what, cure="give them references or a label")
+            told = "; ".join(f"of {count} {reason}" for reason, count in why.items() if count)
+            what = f"none of the {len(some)} cases of {name} can be learned from: {told}"
+            raise UserError(what, cure="give them references or a label, and sources that retrieval finds")
     said: Any = model.settings
+    reasons = Counter(learned.reasons) + Counter(beside.reasons)
     return Lesson(
         dataset=dataset,
         validation=validation,
         near=near,
         examples=(*examples, *kept),
-        without=len(cases) + len(looked) - len(examples) - len(kept),
+        without=reasons.total(),
         said=str(words(model)["weights"]),
         path=place_of(parts.objects, str(said.weights)),
         use=table.use,
         settings=table.settings,
+        reasons=dict(reasons),
+        shown=tuple(sorted({*learned.shown, *beside.shown})),
+        begins=wanted.begins,
     )
-
-
-def _read(parts: Parts, named: str, say: Callable[[str], None]) -> tuple[Dataset, tuple[Case, ...]]:
-    """The frozen version of data, and its cases. Raises UserError for one that is tainted."""
-    dataset = dataset_of(parts, named)
-    if dataset.tainted:
-        what = f"dataset {dataset.id[:12]} holds what was forgotten since: {dataset.tainted[0]}"
-        raise UserError(what, cure=f"freeze {dataset.name} again")
-    cases = datasets.load(parts.objects, dataset.id)
-    say(f"{len(cases)} cases of {dataset.name} ({dataset.id[:12]})")
-    return dataset, cases
 
 
 def run_of(parts: Parts, made: Made) -> str:
@@ -280,8 +290,3 @@ def _progress(wanted: Wanted, point: Point) -> Progress:
         left=point.seconds_left,
         point=asdict(point),
     )
-
-
-def _told(done: Tuned) -> dict[str, Any]:
-    """Without the points, which stand in the run's own notebook, and the folder, which is the run's."""
-    return {key: value for key, value in asdict(done).items() if key not in ("adapter", "points")}

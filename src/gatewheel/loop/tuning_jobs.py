@@ -19,9 +19,11 @@ from gatewheel.kernel import runs
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Caller
 from gatewheel.kernel.runs import Run
-from gatewheel.loop import client_files, tuned_models, tuning
+from gatewheel.loop import beginning, begun, client_files, tuned_models, tuning
 from gatewheel.loop.compose import Parts
+from gatewheel.loop.exporting import place_of
 from gatewheel.loop.notebook import Notebook
+from gatewheel.loop.running import PAUSED
 from gatewheel.loop.tuned_models import PREFIX, TunedModel
 
 TABLE = "lora"  # whose settings a job starts from
@@ -30,12 +32,18 @@ RESULTS = "step_metrics.csv"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """What a client wants. `model` is the name that it used, `base` the [model.*] behind it; None: as the file says."""
+    """What a client wants. `model` is the name that it used, `base` the [model.*] behind it; None: as the file says.
+
+    `begins` is the adapter of a model that was tuned before, to go on from; unless that is `open` to all who may ask,
+    what is made is not either.
+    """
 
     model: str
     base: str
     file: str
     validation: str = ""
+    begins: str = ""
+    open: bool = True
     suffix: str = ""
     seed: int | None = None
     n_epochs: int | None = None
@@ -71,7 +79,13 @@ def settled(parts: Parts, asked: Asked, caller: Caller) -> tuple[tuning.Wanted, 
     }
     changes = {key: value for key, value in said.items() if value is not None}
     wanted = tuning.Wanted(
-        data=asked.file, table=TABLE, app="", base=asked.base, changes=changes, validation=asked.validation
+        data=asked.file,
+        table=TABLE,
+        app="",
+        base=asked.base,
+        changes=changes,
+        validation=asked.validation,
+        begins=asked.begins,
     )
     tuning.refuse_unknown(parts, wanted)
     settings: Any = tuning.settings_of(parts, wanted).settings
@@ -84,13 +98,44 @@ def settled(parts: Parts, asked: Asked, caller: Caller) -> tuple[tuning.Wanted, 
         **{key: value for key, value in asdict(asked).items() if key not in hyperparameters},
         "seed": settings.seed,
         "hyperparameters": hyperparameters,
-        "open": caller.groups is None,
+        "open": caller.groups is None and asked.open,
     }
     return wanted, job
 
 
+def refuse_base(parts: Parts, asked: Asked) -> None:
+    """Raises UserError for a model that runs elsewhere, and a tuned one that cannot be gone on from by the settings.
+
+    What it says is for a client, who can set nothing here.
+    """
+    wanted = tuning.Wanted(data="", table=TABLE, app="", base=asked.base)
+    base: Any = tuning.base_table(parts, wanted).settings
+    settings = tuning.settings_of(parts, wanted).settings
+    try:
+        beginning.file(parts, asked.begins, settings, place_of(parts.objects, str(base.weights)))
+    except UserError as error:
+        what = f"'{asked.model}' cannot be tuned further: {error.what}; tune '{asked.base}' instead"
+        raise UserError(what, cure="that begins anew") from None
+
+
+def tune(parts: Parts, wanted: tuning.Wanted, *, run: str, on_progress: tuning.OnProgress) -> tuning.Made:
+    """Tune for a job, once: what is killed while its model is published goes on with that, also when it was to stop.
+
+    Raises what `tuning.tune` raises.
+    """
+    notes = Notebook(parts.config.state, run, "made")
+    if "made" in notes:
+        begun.refuse_forgotten(parts, run)
+    else:
+        notes.keep("made", asdict(tuning.tune(parts, wanted, run=run, on_progress=on_progress)))
+    return tuning.of_result(notes["made"])
+
+
 def publish(parts: Parts, job: Mapping[str, Any], adapter: str, *, run: str, key: str) -> None:
-    """What a job leaves behind for its clients: the model by its name, and a file with its figures."""
+    """What a job leaves behind for its clients: the model by its name, and a file with its figures.
+
+    Doing it again makes what is missing.
+    """
     kind = tuned_models.kind_of(parts, adapter, job["base"])
     model = TunedModel(
         name=name_of(run, job),
@@ -118,7 +163,17 @@ def find(engine: Engine, id_: str, caller: Caller) -> Run | None:
         run = runs.get(engine, id_)
     except UserError:
         return None
-    return run if run.id == id_ and run.kind == "finetune" and _is_of(run, caller) else None
+    return run if run.id == id_ and _is_of(run, caller) else None
+
+
+def is_job(run: Run) -> bool:
+    """Whether a run is a job of the tuning API."""
+    return run.kind == "finetune" and "job" in run.settings
+
+
+def is_paused(run: Run) -> bool:
+    """Whether a job waits for its client to resume it; any other that was interrupted waits for its turn."""
+    return run.state == "interrupted" and run.error == PAUSED
 
 
 def name_of(run: str, job: Mapping[str, Any]) -> str:
@@ -147,7 +202,7 @@ def best(run: Run, said: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | No
 
 
 def _is_of(run: Run, caller: Caller) -> bool:
-    return "job" in run.settings and run.settings.get("payer") == caller.key
+    return is_job(run) and run.settings.get("payer") == caller.key
 
 
 def _events(run: Run, said: Mapping[str, Mapping[str, Any]]) -> Iterator[Event]:
@@ -173,7 +228,8 @@ def _events(run: Run, said: Mapping[str, Mapping[str, Any]]) -> Iterator[Event]:
             yield Event(key="cancelled", created=ended, level="warn", message="The job was cancelled")
         case "interrupted":
             why = f": {run.error}" if run.error else ""
-            yield Event(key="paused", created=ended, level="warn", message=f"The job waits to be resumed{why}")
+            message = "The job waits to be resumed" if is_paused(run) else "The job goes on when its turn comes"
+            yield Event(key="paused", created=ended, level="warn", message=f"{message}{why}")
 
 
 def _told(key: str, point: Mapping[str, Any]) -> Event:

@@ -43,17 +43,17 @@ def main(root: str, id_: str) -> None:
         parts.payer = Payer(parts.engine, payer, settings.serve.dollars_per_day)
     if run.state != "queued" or run.process != os.getppid():
         return  # called off, or its watcher was killed before this process could ask to die with it
+    begun = False
     try:
-        with exclusive(settings.state):
-            if not runs.begin(parts.engine, id_):
+        # a client waits for a job: what else is at work may end first
+        with exclusive(settings.state, wait="job" in run.settings):
+            if not (begun := runs.begin(parts.engine, id_)):
                 return
             result = WORK[run.kind](parts, {**run.settings, "run": id_}, _progress(parts, id_))
             runs.end(parts.engine, id_, "done", result=result)
-    except _Orphaned:
-        runs.end(parts.engine, id_, "cancelled")
-        runs.interrupt(parts.engine, id_, why="the process that watched it was killed")
-    except KeyboardInterrupt:
-        runs.end(parts.engine, id_, "cancelled")
+    except KeyboardInterrupt as stop:
+        if begun:  # else whoever called it off has said so, and may have paused it since
+            _stopped(parts, id_, stop)
     except UserError as error:
         runs.end(parts.engine, id_, "failed", error=f"{runs.USERS}{error}")
     except GatewheelError as error:
@@ -61,6 +61,13 @@ def main(root: str, id_: str) -> None:
     except Exception as error:  # noqa: BLE001 (where a Run ends)
         traceback.print_exc()
         runs.end(parts.engine, id_, "failed", error=f"{type(error).__name__}: {error}")
+
+
+def _stopped(parts: Parts, id_: str, stop: KeyboardInterrupt) -> None:
+    if isinstance(stop, _Orphaned):
+        runs.end(parts.engine, id_, "interrupted", error="the process that watched it was killed")
+    else:
+        runs.end(parts.engine, id_, "cancelled")
 
 
 class _Orphaned(KeyboardInterrupt):
@@ -148,9 +155,11 @@ def _finetune(parts: Parts, settings: dict[str, Any], note: Note) -> dict[str, A
     from gatewheel.loop import tuning, tuning_jobs
 
     run, payer, job = settings.pop("run"), settings.pop("payer", ""), settings.pop("job", None)
-    made = tuning.tune(parts, tuning.Wanted(**settings), run=run, on_progress=note)
-    if job is not None:  # of the tuning API
-        tuning_jobs.publish(parts, job, made.adapter, run=run, key=payer)
+    wanted = tuning.Wanted(**settings)
+    if job is None:
+        return asdict(tuning.tune(parts, wanted, run=run, on_progress=note))
+    made = tuning_jobs.tune(parts, wanted, run=run, on_progress=note)
+    tuning_jobs.publish(parts, job, made.adapter, run=run, key=payer)
     return asdict(made)
 
 

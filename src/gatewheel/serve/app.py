@@ -7,10 +7,12 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
 from gatewheel import __version__, studio
+from gatewheel.loop import taking_up
 from gatewheel.loop.project import Project
 from gatewheel.loop.running import Background
 from gatewheel.loop.tidying import keep_tidy
@@ -48,11 +50,15 @@ def create(project: Project) -> FastAPI:
         tidying.start()
         following = threading.Thread(target=warming.follow, args=(made,), name="following", daemon=True)
         following.start()
+        jobs = taking_up.left(project.parts.engine)  # before a client can ask for others
+        go_on = partial(taking_up.go_on, made.background, project, jobs, closing=made.closing)
+        resuming = threading.Thread(target=go_on, name="resuming", daemon=True)
+        resuming.start()
         yield
         made.closing.set()
         # in a thread, since calls that were told to stop hand their last words to this loop
         await asyncio.to_thread(made.close)
-        for thread in (loading, tidying, following):
+        for thread in (loading, tidying, following, resuming):
             thread.join(LAST_WORDS)
 
     app = FastAPI(title="Gatewheel", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)

@@ -56,7 +56,7 @@ artifacts = Table(
 taints = Table(
     "taints",
     metadata,
-    Column("kind", String(16), primary_key=True),  # dataset, artifact
+    Column("kind", String(16), primary_key=True),  # dataset, artifact, run
     Column("ref", String(64), primary_key=True),
     Column("reason", Text, primary_key=True),
     Column("created", Float, nullable=False),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
+from gatewheel.guard.redact import redact
 from gatewheel.kernel.errors import UserError
 from gatewheel.kernel.nouns import Caller
 from gatewheel.loop import client_files, uploads
@@ -58,7 +60,10 @@ class Raw(Response):
     responses={200: {"model": FileShape, "description": "The file"}, **fault.ERRORS},
 )
 async def upload(request: Request, caller: Operator, at: At) -> Response:
-    """JSON Lines of chat `messages`. Each line is looked at; with one at fault nothing is kept."""
+    """JSON Lines of chat `messages`. Each line is looked at; with one at fault nothing is kept.
+
+    What `[serve] redact_files` names is blacked out before it is.
+    """
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise Fault(400, "the body is no form; send multipart/form-data with `file` and `purpose`", code="invalid_body")
     async with request.form(max_files=1, max_fields=FIELDS) as form:
@@ -108,7 +113,7 @@ async def one(file_id: str, caller: Operator, at: At) -> Response:
     operation_id="downloadFile",
     summary="The bytes of a file",
     response_class=Raw,
-    responses={200: {"description": "As they were sent."}, **fault.ERRORS},
+    responses={200: {"description": "As they are kept."}, **fault.ERRORS},
 )
 async def content(file_id: str, caller: Operator, at: At) -> Response:
     """Only for the key that sent it."""
@@ -140,14 +145,15 @@ async def find(at: Service, caller: Caller, file_id: str) -> File:
 
 
 def _keep(at: Service, caller: Caller, file: UploadFile) -> File:
-    parts = at.project.parts
+    parts, kinds = at.project.parts, at.project.config.serve.redact_files
+    name = redact(uploads.shown(file.filename or "upload"), kinds)
     try:
         client_files.refuse_unfit(file.file)
+        file.file.seek(0)
+        with client_files.blacked(file.file, kinds) if kinds else nullcontext(file.file) as content:
+            return client_files.keep(parts.engine, parts.objects, content, name=name, key=caller.key)
     except UserError as error:
         raise Fault(400, str(error), code="invalid_file_format", param="file") from None
-    file.file.seek(0)
-    name = uploads.shown(file.filename or "upload")
-    return client_files.keep(parts.engine, parts.objects, file.file, name=name, key=caller.key)
 
 
 def _refuse_fields(form: Any) -> None:

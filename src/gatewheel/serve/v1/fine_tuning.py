@@ -16,12 +16,13 @@ from gatewheel.kernel.nouns import Caller
 from gatewheel.kernel.runs import Run
 from gatewheel.loop import client_files, tuned_models, tuning, tuning_jobs
 from gatewheel.loop.compose import Parts
+from gatewheel.loop.tuned_models import TunedModel
 from gatewheel.loop.tuning_jobs import Asked
 from gatewheel.serve import fault, flow
 from gatewheel.serve.access import may
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.service import Service, service
-from gatewheel.serve.v1 import names, tuning_request
+from gatewheel.serve.v1 import names, tuned, tuning_request
 from gatewheel.serve.v1.pages import page
 from gatewheel.serve.v1.tuning_request import JobRequest
 from gatewheel.serve.v1.tuning_shapes import (
@@ -47,7 +48,7 @@ _METADATA = re.compile(r"metadata\[(.*)\]")
 _STATUS: Mapping[str, Status] = {
     "queued": "queued",
     "running": "running",
-    "interrupted": "paused",
+    "interrupted": "queued",  # it goes on by itself, unless its client paused it
     "done": "succeeded",
     "failed": "failed",
     "cancelled": "cancelled",
@@ -57,14 +58,12 @@ _JOB: dict[int | str, dict[str, Any]] = {200: {"model": JobShape, "description":
 
 @router.post("", operation_id="createFineTuningJob", summary="Tune a model on a file", responses=_JOB)
 async def create(body: JobRequest, caller: Payer, at: At) -> Response:
-    """The model alone learns the conversations as they stand; an application lends its model, not its prompt."""
-    config = at.project.config
-    if body.model.startswith(tuned_models.PREFIX) and body.model not in names.known(config):
-        what = f"model: '{body.model[:80]}' was tuned already; name the model that it was made of, and all of the data"
-        raise Fault(400, what, code="invalid_value", param="model")
-    named = names.writer(config, body.model)
-    settings: Any = config.table(named.kind, named.table).settings
-    asked = tuning_request.asked(body, settings.model if named.kind == "app" else named.table)
+    """The model alone learns the conversations as they stand; an application lends its model, not its prompt.
+
+    A model that was tuned before goes on from what it learned.
+    """
+    base, before = await _named(at, caller, body.model)
+    asked = tuning_request.asked(body, base, before)
 
     def work() -> Run:
         parts = at.project.parts
@@ -157,14 +156,25 @@ async def pause(job_id: str, caller: Operator, at: At) -> Response:
 
 @router.post("/{job_id}/resume", operation_id="resumeFineTuningJob", summary="Go on with a job", responses=_JOB)
 async def resume(job_id: str, caller: Payer, at: At) -> Response:
-    """One that was paused, or that the end of the service interrupted."""
+    """One that was paused; what the end of the service interrupted goes on by itself."""
 
     def move(run: Run) -> None:
-        if run.state != "interrupted":
+        if not tuning_jobs.is_paused(run):
             raise UserError(f"job {PREFIX}{run.id} is {_status(run)}", cure="only a paused job is resumed")
         at.background.resume(run.id)
 
     return await _moved(at, caller, job_id, move)
+
+
+async def _named(at: Service, caller: Caller, model: str) -> tuple[str, TunedModel | None]:
+    """The [model.*] behind a name, and which was tuned before if it is one of those. Raises Fault."""
+    config = at.project.config
+    if model.startswith(tuned_models.PREFIX) and model not in names.known(config):
+        found = await tuned.find(at, caller, model)
+        return found.model, found
+    named = names.writer(config, model)
+    settings: Any = config.table(named.kind, named.table).settings
+    return (settings.model if named.kind == "app" else named.table), None
 
 
 def _refuse_files(parts: Parts, asked: Asked, caller: Caller) -> None:
@@ -181,8 +191,8 @@ def _refuse_files(parts: Parts, asked: Asked, caller: Caller) -> None:
 
 def _settled(parts: Parts, asked: Asked, caller: Caller) -> tuple[tuning.Wanted, dict[str, Any]]:
     try:
-        tuning.base_table(parts, tuning.Wanted(data="", app="", base=asked.base))
-    except ConfigError as error:
+        tuning_jobs.refuse_base(parts, asked)
+    except UserError as error:
         raise Fault(400, f"model: {error.what}", code="model_not_available", param="model") from None
     try:
         return tuning_jobs.settled(parts, asked, caller)
@@ -217,6 +227,8 @@ def _fits(has: Mapping[str, str], wanted: Mapping[str, str], *, none: bool) -> b
 
 def _status(run: Run) -> Status:
     reading = run.state == "running" and run.progress.get("point", {}).get("phase", "reading") == "reading"
+    if tuning_jobs.is_paused(run):
+        return "paused"
     return "validating_files" if reading else _STATUS[run.state]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from gatewheel.loop.tuned_models import TunedModel
 from gatewheel.loop.tuning_jobs import Asked
 from gatewheel.serve.fault import Fault
 from gatewheel.serve.v1.content import INTEGRAL, OPEN, Words, refuse
@@ -68,8 +69,11 @@ class JobRequest(BaseModel):
         return refuse(data, REFUSED)
 
 
-def asked(body: JobRequest, base: str) -> Asked:
-    """What a body wants of `[model.<base>]`. Raises Fault 400 where it says two things at once."""
+def asked(body: JobRequest, base: str, before: TunedModel | None) -> Asked:
+    """What a body wants of `[model.<base>]`, or of what was tuned of that `before`.
+
+    Raises Fault 400 where it says two things at once.
+    """
     told = [
         body.hyperparameters,
         body.method.supervised.hyperparameters if body.method and body.method.supervised else None,
@@ -87,6 +91,8 @@ def asked(body: JobRequest, base: str) -> Asked:
         base=base,
         file=body.training_file,
         validation=body.validation_file or "",
+        begins=before.adapter if before else "",
+        open=before.open if before else True,
         suffix=body.suffix or "",
         seed=body.seed,
         metadata=body.metadata or {},
