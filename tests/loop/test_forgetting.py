@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,17 +30,6 @@ from gatewheel.loop.project import Project
 from gatewheel.ops import feedback
 from gating import make
 from learned import DRAFTED, KEPT, OTHER, Learned
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Learned:
-    return learned.make(tmp_path)
-
-
-@pytest.fixture
-def project(made: Learned) -> Iterator[Project]:
-    with gw.open(made.home) as opened:
-        yield opened
 
 
 def forget(project: Project, *, yes: bool = True, **whom: str) -> Forgotten:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import gatewheel as gw
 import learned
 from gatewheel.data import cases as case_files
 from gatewheel.data import vectors
@@ -27,17 +24,6 @@ from storing import HashEncoder
 
 KETTLE = "docs/kettle.md"
 ASKED = "What does the kettle hold?"
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Learned:
-    return learned.make(tmp_path)
-
-
-@pytest.fixture
-def project(made: Learned) -> Iterator[Project]:
-    with gw.open(made.home) as opened:
-        yield opened
 
 
 def forget(project: Project, *, yes: bool = True, **whom: str) -> Forgotten:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import gatewheel as gw
-import learned
 from gatewheel.data import cases as case_files
 from gatewheel.data import datasets, origins, suites
 from gatewheel.data.cases import split_key
@@ -41,17 +38,6 @@ from learned import BYHAND, DRAFTED, KEPT, Learned
 LAMP = "docs/lamp.md"
 KETTLE = "docs/kettle.md"
 DOOR = "docs/door.md"  # of which nothing tells but that it was shown
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Learned:
-    return learned.make(tmp_path)
-
-
-@pytest.fixture
-def project(made: Learned) -> Iterator[Project]:
-    with gw.open(made.home) as opened:
-        yield opened
 
 
 def forget(project: Project, document: str, *, yes: bool = True) -> Forgotten:

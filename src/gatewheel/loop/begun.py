@@ -30,15 +30,8 @@ if TYPE_CHECKING:
 _KEY = "begun"
 _NOTES = "steps"
 _LESSON = "lesson.json"
-_PLAIN = (
-    "near",
-    "without",
-    "said",
-    "use",
-    "reasons",
-    "shown",
-    "begins",
-)  # fields of a lesson that JSON has as they are
+# fields of a lesson that JSON has as they are
+_PLAIN = ("near", "without", "said", "use", "reasons", "shown", "begins")
 _WORDLESS = ("log.txt", f"{_NOTES}.jsonl")
 
 
