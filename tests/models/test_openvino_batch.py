@@ -30,6 +30,23 @@ made = openvino.create(openvino.Settings(parallel=2, threads=1, context_length=2
 print("ready", flush=True)
 input()
 """
+AT_ONCE = """
+import sys, threading
+from gatewheel.kernel.nouns import Message
+from gatewheel.kernel.ports import Decoding
+from gatewheel.models import openvino
+made = openvino.create(openvino.Settings(parallel=2, threads=1, context_length=256))
+together = threading.Barrier(8)
+def ask():
+    together.wait()
+    made.chat([Message(role="user", content="Hi")], decoding=Decoding(max_tokens=1))
+sys.setswitchinterval(1e-6)  # so that all of them are in the midst of it
+for thread in (threads := [threading.Thread(target=ask) for _ in range(8)]):
+    thread.start()
+for thread in threads:
+    thread.join()
+made.close()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +65,11 @@ def test_answers_written_at_once_are_those_written_alone(model: Model) -> None:
     alone = [ask(model, question).text for question in QUESTIONS]
     with ThreadPoolExecutor(5) as pool:
         assert list(pool.map(lambda question: ask(model, question).text, QUESTIONS)) == alone
+
+
+def test_the_first_questions_of_a_process_may_come_at_once() -> None:
+    """They waited for each other for ever, in OpenVINO's search for numpy."""
+    subprocess.run([sys.executable, "-c", AT_ONCE], check=True, timeout=120)
 
 
 def test_a_schema_that_cannot_be_followed_fails_for_its_caller_alone(model: Model) -> None:

@@ -72,3 +72,16 @@ def test_the_quota_of_an_older_container_counts_too(tmp_path: Path) -> None:
     (tmp_path / "cpu/cpu.cfs_quota_us").write_text("100000\n")
     (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
     assert available_cores(cgroup=tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (weights.DEFAULT, weights.DEFAULT),
+        ("/home/somebody/models/mine.gguf", "mine"),
+        ("/home/somebody/Qwen2.5-0.5B/", "Qwen2.5-0.5B"),
+        ("/home/somebody/.gatewheel/objects/95/" + "0f3a" * 16, "object:0f3a0f3a0f3a"),
+    ],
+)
+def test_what_weights_are_called_tells_no_folder_of_the_machine(said: str, name: str) -> None:
+    assert weights.called(said) == name

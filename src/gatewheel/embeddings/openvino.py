@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gatewheel.embeddings import weights
 from gatewheel.kernel.errors import ModelError
 from gatewheel.models.cores import available_cores
+from gatewheel.models.openvino_arrays import meet_numpy
 
 if TYPE_CHECKING:
     from gatewheel.kernel.ports import Offsets, Vectors
@@ -190,6 +191,7 @@ class OpenVINOEncoder:
 
         from gatewheel.embeddings import bert
 
+        meet_numpy()
         core = ov.Core()
         precision = self._settings.precision
         if precision == "auto":

@@ -20,7 +20,7 @@ from gatewheel.models.cores import available_cores
 from gatewheel.models.likelihoods import TextLikelihoods
 from gatewheel.models.stream import Emit
 from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
-from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, find
+from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, called, find
 
 SCORES = "hf"  # what tells likelihoods: another word would be other numbers
 TELLS_TOKENS = True  # the reader of `text_likelihoods` fulfils Vocabulary
@@ -44,7 +44,7 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     Raises MissingPart without the extra `train` or the weights, ModelError when transformers cannot load them.
     """
     model, tokenizer, length = _loaded(settings, on_progress)
-    return HuggingFace(model, tokenizer, name=Path(settings.weights).stem, context_length=length)
+    return HuggingFace(model, tokenizer, name=called(settings.weights), context_length=length)
 
 
 def text_likelihoods(settings: Settings, *, on_progress: Callable[[str], None] | None = None) -> TextLikelihoods:

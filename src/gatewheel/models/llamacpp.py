@@ -29,7 +29,7 @@ from gatewheel.models.likelihoods import TextLikelihoods
 from gatewheel.models.lora_gguf import refuse_unfit
 from gatewheel.models.stream import Emit
 from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
-from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, find
+from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, called, find
 
 SCORES = "llama.cpp"  # what tells likelihoods: another word would be other numbers
 # Tokens of prompt between two looks at whether the caller still waits, and between two tokens of the other answers.
@@ -92,7 +92,7 @@ class LlamaCpp:
     """One set of weights held by one llama.cpp server object, used through its in-process calls."""
 
     def __init__(self, path: Path, *, header: Header, settings: Settings) -> None:
-        self._name = settings.weights if path.name != settings.weights else path.stem
+        self._name = called(settings.weights)
         self._control_tokens = header.control_tokens
         self._context_length = min(settings.context_length, header.context_length or settings.context_length)
         self._parallel = settings.parallel

@@ -20,11 +20,12 @@ from gatewheel.models.conversion import kept, load
 from gatewheel.models.cores import available_cores
 from gatewheel.models.gguf import Header, read_header
 from gatewheel.models.likelihoods import TextLikelihoods
+from gatewheel.models.openvino_arrays import meet_numpy
 from gatewheel.models.openvino_batch import Batch, Batching
 from gatewheel.models.openvino_wish import Wish, configuration, first_line, wish
 from gatewheel.models.stream import Emit
 from gatewheel.models.turn import Written, refuse_long_prompt, take_turn
-from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, find
+from gatewheel.models.weights import DEFAULT, ContextLength, Threads, Weights, called, find
 
 SCORES = "openvino, float32"  # what tells likelihoods: another word would be other numbers
 TELLS_TOKENS = True  # the reader of `text_likelihoods` fulfils Vocabulary, without weights until they are asked
@@ -68,9 +69,10 @@ def create(settings: Settings, *, on_progress: Callable[[str], None] | None = No
     """
     path = find(settings.weights)
     header = read_header(path)
-    name = settings.weights if path.name != settings.weights else path.stem
     length = _length(settings, header)
     tokenizer, writer = _writer(path, settings, on_progress or (lambda _: None))
+    meet_numpy()
+    name = called(settings.weights)
     return OpenVino(tokenizer, writer, name=name, context_length=length, control_tokens=header.control_tokens)
 
 

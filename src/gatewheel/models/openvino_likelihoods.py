@@ -10,6 +10,7 @@ from typing import Any
 from gatewheel.kernel.errors import ModelError
 from gatewheel.kernel.likelihood import Likelihood, Place
 from gatewheel.models import logits, places
+from gatewheel.models.openvino_arrays import meet_numpy
 from gatewheel.models.openvino_logits import OpenVinoForward, vocabulary
 
 Tokens = Sequence[int]
@@ -22,6 +23,7 @@ class OpenVinoReader:
         """Load the tokenizer; `forward` loads the weights, later. Raises ModelError when OpenVINO cannot."""
         from openvino_genai import Tokenizer
 
+        meet_numpy()
         self._tokenizer: Any = Tokenizer(str(folder))
         self._vocabulary = vocabulary(folder)
         self._make = forward

@@ -15,6 +15,7 @@ import numpy as np
 from gatewheel.kernel.errors import ModelError
 from gatewheel.models.conversion import properties
 from gatewheel.models.logits import beginning
+from gatewheel.models.openvino_arrays import meet_numpy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,6 +92,7 @@ def vocabulary(folder: Path) -> int:
 def _compiled(folder: Path, threads: int) -> tuple[Any, int]:
     from openvino import Core
 
+    meet_numpy()
     core = Core()
     try:
         model = core.read_model(folder / "openvino_model.xml")

@@ -7,12 +7,14 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from gatewheel.kernel.config import OBJECT
 from gatewheel.kernel.errors import MissingPart, did_you_mean
 from gatewheel.kernel.places import cache_dir
 
@@ -52,6 +54,12 @@ def find(weights: str) -> Path:
     looks_like_path = path.suffix == ".gguf" or os.sep in weights
     cure = "check the path" if looks_like_path else did_you_mean(weights, PACKAGED)
     raise MissingPart(f"no weights at '{weights}'", cure=cure)
+
+
+def called(weights: str) -> str:
+    """What to call the weights that a file of settings names: no folder of this machine is told to anybody."""
+    name = Path(weights).name
+    return f"{OBJECT}{name[:12]}" if re.fullmatch(r"[0-9a-f]{64}", name) else name.removesuffix(".gguf")
 
 
 def identity(path: Path) -> str:
