@@ -95,6 +95,16 @@ def test_a_run_is_claimed_by_one_alone_and_never_when_done(engine: Engine) -> No
     assert runs.get(engine, id_).result == 1
 
 
+def test_a_killed_process_that_nobody_has_asked_for_is_dead(engine: Engine) -> None:
+    id_ = made(engine)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        runs.change(engine, id_, state="running", process=other.pid, born=runs._born(other.pid))
+        assert runs.get(engine, id_).state == "running"
+        other.kill()
+        os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # it stays in the table of processes
+        assert runs.get(engine, id_).state == "interrupted"
+
+
 def test_runs_are_found_by_the_beginning_of_their_id(engine: Engine) -> None:
     with pytest.raises(UserError, match="no run 'x'; known: none"):
         runs.get(engine, "x")

@@ -152,6 +152,21 @@ def test_a_worker_whose_watcher_is_gone_does_not_begin(folder: Path) -> None:
         assert runs.get(project.parts.engine, id_).state == "interrupted"
 
 
+def test_what_waits_in_a_service_is_cancelled_by_another_process_and_never_begins(folder: Path) -> None:
+    (folder / "long.md").write_text("\n\n".join(f"# {n}\n\nThe pump {n} is in hall {n}." for n in range(4000)))
+    with gw.open(folder) as project:
+        background = running.Background(project)
+        first, second = background.ingest(), background.ingest()
+        eventually(lambda: runs.get(project.parts.engine, first).state == "running", seconds=60)
+        assert elsewhere(folder, "runs", "cancel", second).returncode == 0
+        background.cancel(first)
+        third = background.ingest(["pump.md"])
+        eventually(lambda: runs.get(project.parts.engine, third).state == "done", seconds=60)
+        found = runs.get(project.parts.engine, second)
+        assert (found.state, found.started) == ("cancelled", None)
+        background.close()
+
+
 def test_a_stop_of_the_service_is_no_cancel_and_what_waited_is_told_apart(folder: Path) -> None:
     (folder / "long.md").write_text("\n\n".join(f"# {n}\n\nThe pump {n} is in hall {n}." for n in range(4000)))
     with gw.open(folder) as project:

@@ -61,8 +61,10 @@ def perform(
     except KeyboardInterrupt:
         stop(engine, id_)
         raise Cancelled(f"stopped; what was finished stays. Go on with `gatewheel runs resume {id_}`") from None
-    finally:
+    except BaseException:
         runs.let_go(engine, id_)
+        raise
+    runs.let_go(engine, id_)
     return _outcome(runs.get(engine, id_), root)
 
 
@@ -80,8 +82,7 @@ def stop(engine: Engine, id_: str) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(run.process, signal.SIGTERM)
             _wait_for(run.process)
-    if runs.get(engine, id_).state not in runs.ENDED:
-        runs.end(engine, id_, "cancelled")
+    runs.mark_stopped(engine, run)
 
 
 @contextlib.contextmanager

@@ -109,6 +109,13 @@ def call_off(engine: Engine, id_: str) -> bool:
     return _change_if(engine, id_, runs.c.state == "queued", **values)
 
 
+def mark_stopped(engine: Engine, run: Run) -> None:
+    """A run that was told to stop, whose process did not say itself how it ended, is cancelled; not a later attempt."""
+    values = {"state": "cancelled", "ended": time.time(), "result": None, "error": "", "process": None}
+    as_seen = (runs.c.state.in_(("running", "interrupted")), runs.c.process.is_not_distinct_from(run.process))
+    _change_if(engine, run.id, *as_seen, **values)
+
+
 def let_go(engine: Engine, id_: str, *, why: str = "") -> None:
     """This process will not execute the run after all: if it is still queued, it is interrupted for this reason."""
     _change_if(engine, id_, runs.c.state == "queued", runs.c.process == os.getpid(), process=None, error=why)
@@ -181,9 +188,13 @@ def _alive(process: int | None, born: int | None) -> bool:
 
 
 def _born(process: int) -> int | None:
-    """When a process began, in clock ticks since the machine did; None where /proc does not say."""
+    """When a process began, in clock ticks since the machine did; None where /proc does not say, or it has died.
+
+    A dead process keeps its entry until its parent asks for it, which nobody may ever do in a container.
+    """
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return int(stat.rpartition(")")[2].split()[19])  # field 22 of proc(5), counted behind the name
+    fields = stat.rpartition(")")[2].split()  # of proc(5), from the third one on
+    return None if fields[0] in "ZX" else int(fields[19])

@@ -266,7 +266,9 @@ class Background:
         if id_ in self._called_off:
             return
         try:
-            self._at_work = runs.get(engine, id_)
+            self._at_work = run = runs.get(engine, id_)
+            if run.state in runs.ENDED:  # cancelled by another process, or executed by it
+                return
             watch(self._project, id_, on_progress=look)
         except GatewheelError as error:
             log.info("run %s: %s", id_, error)  # how it ended stands in the run
