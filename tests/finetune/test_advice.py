@@ -14,7 +14,7 @@ def curves(*validation: float) -> list[Point]:
     found = []
     for step, loss in enumerate(validation):
         found += [
-            Point(phase="learning", step=step, loss=1 / (step + 1)),
+            Point(phase="learning", step=step, loss=1 / (step + 1), learning_rate=1 / (step + 1)),
             Point(phase="looking", step=step, validation=loss),
         ]
     return found
@@ -28,6 +28,7 @@ def curves(*validation: float) -> list[Point]:
         ((2.0, 2.1, 2.2), False, "lower learning_rate"),
         ((2.0, 1.6, 1.2, 0.8), False, "raise epochs"),
         ((2.0, 1.0, 0.8, 0.799), False, "levelled off"),
+        ((11.2, 7.0, 5.3, 3.9, 3.3, 3.15), False, "fell until the learning rate did: raise epochs"),
         ((2.0, 0.8, 1.0, 0.81), True, "falls again after it rose since step 1: raise patience"),
         ((8.4, 0.3, 0.009, 0.0104), False, "levelled off"),
         ((), False, "keep some back"),
@@ -53,6 +54,11 @@ def test_who_watches_is_told_what_to_do_meanwhile(looks: tuple[float, ...], said
     import re
 
     assert re.search(said, meanwhile(curves(*looks)))
+
+
+def test_with_a_rate_that_stays_a_small_fall_is_no_end_of_the_schedule() -> None:
+    points = [replace(point, learning_rate=1.0) for point in curves(11.2, 7.0, 5.3, 3.9, 3.3, 3.15)]
+    assert "levelled off" in advise(points, early=False)
 
 
 def test_losses_that_both_rise_are_no_memorising() -> None:

@@ -14,6 +14,7 @@ from gatewheel.cli import render
 if TYPE_CHECKING:
     from gatewheel.loop.artifacts import Artifact
     from gatewheel.loop.rounding import Rounding
+    from gatewheel.loop.tainting import Taints
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +48,7 @@ class ServedFile:
 class AdapterRow:
     """`gatewheel models import`, and one of `models adapters`: an adapter, `bytes` long, and what is known of it.
 
-    `files` are those that were made of it to be served.
+    `files` are those that were made of it to be served; `tainted` says what of its data was forgotten since.
     """
 
     id: str
@@ -56,6 +57,7 @@ class AdapterRow:
     bytes: int
     meta: dict[str, Any]
     files: list[ServedFile]
+    tainted: list[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,11 +83,11 @@ class Exported:
 @click.pass_context
 def adapters(context: click.Context, /, as_json: bool) -> None:
     """The adapters of the project, the newest first."""
-    from gatewheel.loop import artifacts
+    from gatewheel.loop import artifacts, tainting
 
     with render.project(context) as project:
-        every = artifacts.of(project.parts.engine)
-    found = [_row(one, every) for one in every if one.kind == "adapter"]
+        every, taints = artifacts.of(project.parts.engine), tainting.read(project.parts.engine)
+    found = [_row(one, every, taints) for one in every if one.kind == "adapter"]
     if as_json:
         render.emit(AdapterList(adapters=found))
         return
@@ -95,6 +97,8 @@ def adapters(context: click.Context, /, as_json: bool) -> None:
         render.tell(f"{row.id[:12]}  {day}  {row.bytes / 1e6:6.1f} MB  of {row.meta['base']['weights']}, data {data}")
         for file in row.files:
             render.tell(f"{'':14}{_told(file)}")
+        if row.tainted:
+            render.tell(f"{'':14}tainted: {tainting.told(row.tainted)}")
     if not found:
         click.echo("No adapters yet: gatewheel finetune lora --data SUITE", err=True)
 
@@ -133,13 +137,13 @@ def import_(context: click.Context, /, folder: str, app: str, as_json: bool) -> 
     """Take an adapter that was trained elsewhere, a folder as PEFT and TRL write it, for an application's model."""
     from pathlib import Path
 
-    from gatewheel.loop import adding, artifacts
+    from gatewheel.loop import adding, artifacts, tainting
 
     with render.project(context) as project:
         made = adding.adopt(project.parts, Path.cwd() / folder, app=app)
-        every = artifacts.of(project.parts.engine)
+        every, taints = artifacts.of(project.parts.engine), tainting.read(project.parts.engine)
     if as_json:
-        render.emit(_row(made, every))
+        render.emit(_row(made, every, taints))
     else:
         click.echo(f"adapter {made.id[:12]}\nNext: gatewheel variants add {made.id[:12]} --app {app}")
 
@@ -169,9 +173,17 @@ def _told(file: ServedFile) -> str:
     return f"{file.kind}, {file.bytes / 1e6:.1f} MB, {cost}"
 
 
-def _row(one: Artifact, every: Sequence[Artifact]) -> AdapterRow:
+def _row(one: Artifact, every: Sequence[Artifact], taints: Taints) -> AdapterRow:
     files = [served_file(each) for each in every if each.kind != "adapter" and each.meta.get("adapter") == one.id]
-    return AdapterRow(id=one.id, created=one.created, run=one.run, bytes=one.bytes, meta=dict(one.meta), files=files)
+    return AdapterRow(
+        id=one.id,
+        created=one.created,
+        run=one.run,
+        bytes=one.bytes,
+        meta=dict(one.meta),
+        files=files,
+        tainted=list(taints.of_artifact(one.id)),
+    )
 
 
 def _cost(cost: Rounding) -> RoundingRow:

@@ -32,6 +32,11 @@ def advise(points: Sequence[Point], *, early: bool) -> str:
         if early:
             return f"the validation loss falls again after it rose since step {best_step}: raise patience to go on"
         return "the validation loss still falls: raise epochs (or steps) to go on"
+    middle = next(loss for step, loss in looks if 2 * step >= looks[-1][0])
+    rates = [point.learning_rate for point in points if point.loss is not None]
+    falling = middle - last > 0.05 * (first - last)  # and the last steps were small ones
+    if len(looks) > 3 and not early and falling and rates[-1] < max(rates) / 2:
+        return "the validation loss fell until the learning rate did: raise epochs (or steps) to go on"
     return "the validation loss has levelled off: more epochs would change little, more examples might"
 
 
