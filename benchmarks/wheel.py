@@ -27,6 +27,7 @@ paths = ["documents"]
 [model.chat]
 use = "openvino"
 parallel = 16
+prompt_cache = true
 """
 GATE = """
 [gate.{name}]
