@@ -28,6 +28,7 @@ ASKED = Trace(
     seconds=1.0,
     input_tokens=1,
     output_tokens=1,
+    app="main",
 )
 CONDITIONS = {"thumb": ["up", "down", "none"], "corrected": ["yes", "no"], "kind": ["ask", "chat", "completion"]}
 
@@ -117,6 +118,8 @@ def test_a_follow_up_is_taken_as_retrieval_understood_it() -> None:
         ("score<0.5", True),
         ("score>=0.5", False),
         ("score=.2", True),
+        ("app=main and thumb=down", True),
+        ("app != main", False),
         ("variant=beef", True),
         ("variant!=beef", False),
         ("variant=bef", False),

@@ -112,6 +112,7 @@ def test_reports_of_before_are_listed_by_what_they_hold(store_url: str, tmp_path
         connection.execute(insert(reports).values(**head, rows=held))
         for name in ("target", "cases", "errors"):
             connection.execute(text(f"ALTER TABLE reports DROP COLUMN {name}"))
+        connection.execute(text("ALTER TABLE traces DROP COLUMN app"))
         later = ("dataset_cases", "datasets", "origins", "artifacts", "taints", "client_files", "tuned_models")
         for name in later:
             connection.execute(text(f"DROP TABLE {name}"))

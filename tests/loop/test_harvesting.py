@@ -97,6 +97,17 @@ def test_a_correction_is_learned_with_where_it_comes_from(project: gw.Project) -
     }
 
 
+def test_what_another_application_answered_is_left_alone_where_one_is_named(project: gw.Project) -> None:
+    for number, app in enumerate(("", "main", "sort")):
+        said = {"question": f"What does number {number} say?", "app": app}
+        project.give_feedback(asked(project, number, **said), correction="It says so.")
+    done = harvest(project, app="main")
+    assert (done.traces, sorted(taught(project))) == (2, ["What does number 0 say?", "What does number 1 say?"])
+    assert harvest(project, where="app=sort").added == 1, "though it is no more"
+    with pytest.raises(FilterError, match=r"there is no \[app\.mian\]; did you mean 'main'"):
+        harvest(project, where="app=mian")
+
+
 def test_what_was_said_is_harvested_and_frozen_on_each_engine(
     tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

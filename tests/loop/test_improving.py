@@ -15,7 +15,9 @@ import gatewheel as gw
 from awaiting import eventually
 from gatewheel.kernel import runs
 from gatewheel.kernel.errors import ConfigError, UserError
+from gatewheel.kernel.nouns import Trace
 from gatewheel.kernel.store.learning import taints
+from gatewheel.kernel.trace import keep
 from gatewheel.loop import artifacts, improving, pedigree, releasing, tuning
 from gatewheel.loop.improving import Wanted
 from gatewheel.loop.listen import OWNER, give
@@ -26,6 +28,18 @@ from stopping import called, start, the_run, told
 
 pytest.importorskip("torch", reason="the extra train is not installed")
 
+SPOKEN = Trace(
+    id="a" * 32,
+    created=1.0,
+    kind="ask",
+    question="Where is it?",
+    answer="There.",
+    abstained=False,
+    variant="c0de" * 16,
+    seconds=1.0,
+    input_tokens=1,
+    output_tokens=1,
+)
 SHORT = ("--set", "steps=8", "--budget", "20m")
 
 
@@ -52,6 +66,7 @@ def test_killed_on_the_way_a_turn_ends_with_a_proposal(home: Path) -> None:
     assert (made.harvested, made.examples, made.outcome) == (12, 10, "promote"), made.reasons
     with gw.open(home) as project:
         row = releases.history(project.parts.engine)[-1]
+        assert {one.app for one in project.traces()} == {"main"}
     assert (row.number, row.action, row.variant) == (made.proposed, "propose", made.variant)
     called(home, "release", "promote", made.variant)
     code, out, _ = told(home, "improve", *SHORT, "--json")
@@ -65,6 +80,8 @@ def test_without_a_gate_or_anything_to_learn_it_says_so(tmp_path: Path) -> None:
             improving.settled(project.parts, Wanted(app="elsewhere"))
         settled = improving.settled(project.parts, Wanted())
         assert (settled.gate, settled.data) == ("main", "letters-train")
+        keep(project.parts.engine, replace(SPOKEN, app="elsewhere"))
+        project.give_feedback(SPOKEN.id, correction="delivery")  # and that teaches another application
         with pytest.raises(UserError, match="nobody corrected"):
             improving.improve(project.parts, Wanted(), run="")
 
@@ -101,6 +118,9 @@ def test_an_adapter_is_taken_again_only_where_it_learned_all_of_the_same_on_the_
             row = {"kind": "artifact", "ref": whole, "reason": "document a.md was forgotten", "created": 0.0}
             connection.execute(insert(taints).values(**row))
         assert improving.learned(parts, "main", lesson) is None, "nothing of it may be released"
+    tainted = {row["id"]: row["tainted"] for row in called(tmp_path, "models", "adapters")["adapters"]}
+    assert {id_: why for id_, why in tainted.items() if why} == {whole: ["document a.md was forgotten"]}
+    assert "tainted: document a.md was forgotten" in told(tmp_path, "models", "adapters")[1]
 
 
 def test_killed_between_the_proposal_and_its_note_it_proposes_once(tmp_path: Path) -> None:

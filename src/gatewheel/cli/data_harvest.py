@@ -44,8 +44,9 @@ class DataHarvest:
     "--where",
     default="corrected=yes",
     show_default=True,
-    help='Conditions joined by "and" on thumb, score, corrected, variant, kind.',
+    help='Conditions joined by "and" on thumb, score, corrected, app, variant, kind.',
 )
+@click.option("--app", default="", metavar="NAME", help="Leave alone what another [app.*] answered, as `improve` does.")
 @click.option("--redact/--no-redact", default=True, show_default=True, help="Black out what belongs to people.")
 @words_option
 @render.json_option
@@ -56,6 +57,7 @@ def harvest(
     suite: str,
     since: float | None,
     where: str,
+    app: str,
     redact: bool,
     words_only: bool,
     as_json: bool,
@@ -69,7 +71,7 @@ def harvest(
     from gatewheel.loop import harvesting
     from gatewheel.loop.harvesting import Wanted
 
-    wanted = Wanted(to=suite, since=since or 0.0, where=where, redact=REDACTED if redact else ())
+    wanted = Wanted(to=suite, since=since or 0.0, where=where, app=app, redact=REDACTED if redact else ())
     with render.project(context) as project:
         done = harvesting.harvest(project.parts, wanted, encoder=encoder_of(project, words_only))
     told = DataHarvest(suite=suite, **{**asdict(done), "passed": [PassedRow(**asdict(one)) for one in done.passed]})

@@ -110,7 +110,7 @@ def run(arguments: list[str]) -> int:
         click.echo(help_.format_message())
         return 0
     except click.ClickException as error:
-        return _tell(error.format_message(), "see `gatewheel --help`", 1, as_json)
+        return _tell(error.format_message().removesuffix("."), "see `gatewheel --help`", 1, as_json)
     except (Cancelled, KeyboardInterrupt, click.Abort) as error:
         return _tell(str(error) or "stopped", "", 130, as_json)
     except UserError as error:

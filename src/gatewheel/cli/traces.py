@@ -21,7 +21,7 @@ class TraceShow:
     """`gatewheel traces show`: a question as spans; `start` and `seconds` of a span count from the question.
 
     `cost` is in US dollars, null when no price is known; `key` is the API key that asked, empty for the owner; `error`
-    says why there is no answer.
+    says why there is no answer; `app` is the application that gave it.
     """
 
     id: str
@@ -39,6 +39,7 @@ class TraceShow:
     cost: float | None
     key: str
     error: str
+    app: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,10 +2,11 @@
 
     where     = condition { "and" condition }
     condition = field operator value
-    field     = thumb | score | corrected | variant | kind
+    field     = thumb | score | corrected | app | variant | kind
 
 `thumb` is up, down or none; `score` a number in 0..1, the least of those that were given; `corrected` yes or no;
-`variant` the beginning of an id; `kind` ask, chat or completion. Only a score knows <, <=, > and >=.
+`app` a name, as in `[app.main]`; `variant` the beginning of an id; `kind` ask, chat or completion. Only a score knows
+<, <=, > and >=.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ VALUES = {
     "corrected": ("yes", "no"),
     "kind": ("ask", "chat", "completion"),
 }
-FIELDS = ("thumb", "score", "corrected", "variant", "kind")
+FIELDS = ("thumb", "score", "corrected", "app", "variant", "kind")
 _COMPARED: dict[str, Callable[[Any, Any], bool]] = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 _CONDITION = re.compile(r"""\s*([^\s=!<>"']+)\s*(!=|<=|>=|=|<|>)\s*("[^"]*"|'[^']*'|[^\s"']+)\s*""")
 _AND = re.compile(r"and\b\s*", re.IGNORECASE)
@@ -79,6 +80,7 @@ def holds(conditions: Sequence[Condition], spoken: Spoken) -> bool:
         "thumb": spoken.thumb or "none",
         "corrected": "yes" if corrections(spoken.said) else "no",
         "kind": spoken.trace.kind,
+        "app": spoken.trace.app,
         "score": score(spoken.said),
     }
     for one in conditions:
@@ -216,6 +218,8 @@ def _condition(field: str, operator: str, value: str) -> Condition:
         return Condition(field=name, operator=operator, value=number)
     if operator not in ("=", "!="):
         raise FilterError(f"{name} has no {operator}", cure=f"write {name}={value[:40]} or {name}!={value[:40]}")
+    if name == "app":
+        return Condition(field=name, operator=operator, value=value)
     if name == "variant":
         if not re.fullmatch(r"[0-9a-f]{1,64}", value):
             raise FilterError(

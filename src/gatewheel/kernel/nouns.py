@@ -1,7 +1,7 @@
 """The nouns of Gatewheel: frozen, serialisable, without behaviour.
 
-A span is a half-open pair of character offsets into the text of its document: `text[start:end]`.
-Seconds are wall-clock seconds. Tokens are those of the model or encoder that is named beside them.
+A span is a pair of character offsets into the text of its document, `text[start:end]`; seconds are those of a clock on
+the wall, `created` a POSIX time stamp, tokens those of the model or encoder that is named beside them.
 """
 
 from __future__ import annotations
@@ -200,10 +200,9 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scored:
-    """What the metrics say of one answer to one case.
+    """What the metrics say of one answer to one case. `error` tells why there was no answer.
 
-    `values` has a tuple of numbers for each metric, from which its figure is made (one number: the mean is taken), and
-    None where the metric does not apply to the case. `error` tells why there was no answer.
+    `values` has the numbers from which the figure of a metric is made (of one the mean is taken), or None: not for it.
     """
 
     case: str
@@ -239,10 +238,10 @@ class SpanRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trace:
-    """One request through a variant, as spans. `created` is a POSIX time stamp, `cost` is in US dollars.
+    """One request through a variant, as spans. `cost` is in US dollars; `error` says why there is no answer.
 
-    `kind` is ask or chat for an answer from the documents, completion for a plain call of a model. `key` is the id of
-    the API key that asked, empty for the owner of the project. `error` says why there is no answer.
+    `kind` is ask or chat for an answer of an application, completion for a plain call of a model; `app` is empty then
+    and in older traces. `key` is the id of the API key that asked, empty for the owner of the project.
     """
 
     id: str
@@ -260,6 +259,7 @@ class Trace:
     cost: float | None = None
     key: str = ""
     error: str = ""
+    app: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -36,7 +36,7 @@ def ask(
     """
     recorder = recorder or Recorder()
     hearing = _Hearing(listener)
-    made = _trace(question, recorder, caller)
+    made = _trace(question, recorder, caller, name)
     try:
         answer = parts.app(name, groups=caller.groups).answer(question, recorder=recorder, listener=hearing.listener)
     except BaseException as error:
@@ -71,7 +71,7 @@ class _Hearing:
         return self.left
 
 
-def _trace(question: Question, recorder: Recorder, caller: Caller) -> Trace:
+def _trace(question: Question, recorder: Recorder, caller: Caller, app: str) -> Trace:
     return Trace(
         id=recorder.id,
         created=recorder.created,
@@ -84,6 +84,7 @@ def _trace(question: Question, recorder: Recorder, caller: Caller) -> Trace:
         input_tokens=0,
         output_tokens=0,
         key=caller.key,
+        app=app,
     )
 
 

@@ -22,7 +22,7 @@ from gatewheel.data.harvested import MARK, Condition, Spoken
 from gatewheel.data.origins import DOCUMENTS, Origin
 from gatewheel.guard.redact import redact
 from gatewheel.kernel import trace as traces
-from gatewheel.kernel.errors import UserError
+from gatewheel.kernel.errors import FilterError, UserError, did_you_mean
 from gatewheel.kernel.nouns import Case, Thumb, Trace
 from gatewheel.kernel.settings import REDACTED
 from gatewheel.kernel.store import schema
@@ -41,12 +41,14 @@ BATCH = 500  # values per IN list
 class Wanted:
     """What to harvest into the suite `to`: traces of which something was said since then, and of which `where` holds.
 
-    `redact` are the kinds of guard/redact.py that are blacked out before anything is written.
+    With `app` those that another application answered are left alone. `redact` are the kinds of guard/redact.py that
+    are blacked out before anything is written.
     """
 
     to: str
     since: float = 0.0
     where: str = WHERE
+    app: str = ""
     redact: tuple[str, ...] = REDACTED
 
 
@@ -111,6 +113,7 @@ def harvest(parts: Parts, wanted: Wanted, *, encoder: Encoder | None) -> Harvest
     UserError for a suite that is held out.
     """
     conditions = harvested.parse(wanted.where)
+    _refuse_unknown(parts, {wanted.app, *(str(one.value) for one in conditions if one.field == "app")})
     there = _there(parts, wanted.to)
     looked, sheaves, passed = _made(parts.engine, wanted, conditions)
     sheaves, refused = _apart(parts, sheaves, encoder)
@@ -167,6 +170,17 @@ def _rank(one: _Sheaf) -> tuple[bool, float, str]:
     return bool(said), newest, one.spoken.trace.id
 
 
+def _refuse_unknown(parts: Parts, apps: set[str]) -> None:
+    """Raises FilterError for an application that neither is there nor ever was told anything."""
+    if not (unknown := apps - {"", *parts.config.names("app")}):
+        return
+    told = select(schema.traces.c.app).join(schema.feedback, schema.feedback.c.trace == schema.traces.c.id).distinct()
+    with parts.engine.connect() as connection:
+        unknown -= {*connection.scalars(told)}
+    for name in sorted(unknown):
+        raise FilterError(f"there is no [app.{name[:40]}]", cure=did_you_mean(name, parts.config.names("app")))
+
+
 def _there(parts: Parts, name: str) -> list[Case]:
     """The cases of the suite, if there is one. Raises UserError when it is held out."""
     root, path = parts.config.root, suites.path_of(parts.config.root, name)
@@ -185,7 +199,8 @@ def _made(engine: Engine, wanted: Wanted, conditions: Sequence[Condition]) -> tu
     looked, sheaves, passed = 0, [], []
     answers = harvested.takes_answers(conditions)
     for spoken in _spoken(engine, wanted.since):
-        if not harvested.holds(conditions, spoken):
+        elsewhere = wanted.app and spoken.trace.app not in ("", wanted.app)  # empty where no application answered
+        if elsewhere or not harvested.holds(conditions, spoken):
             continue
         looked += 1
         try:

@@ -165,7 +165,7 @@ def of_result(plain: Any) -> Improved:
 
 
 def _harvest(parts: Parts, wanted: Wanted) -> dict[str, Any]:
-    said = harvesting.Wanted(to=wanted.data, since=wanted.since, where=wanted.where)
+    said = harvesting.Wanted(to=wanted.data, since=wanted.since, where=wanted.where, app=wanted.app)
     done = harvesting.harvest(parts, said, encoder=encoder_of(parts, tell=parts.say))
     if wanted.data not in suites.names(parts.config.root):
         what = f"nobody corrected an answer of [app.{wanted.app}], and there is no suite {wanted.data}"

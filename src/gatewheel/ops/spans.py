@@ -168,6 +168,7 @@ def _root(trace: Trace, resource: Resource) -> ReadableSpan:
     attributes: dict[str, Any] = {
         **({names.OPERATION: "invoke_agent", names.AGENT: service} if asked else {}),
         "gatewheel.kind": trace.kind,
+        "gatewheel.app": trace.app,
         "gatewheel.variant": trace.variant,
         "gatewheel.abstained": trace.abstained,
         "gatewheel.key": trace.key,

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModul
 
 from gatewheel.kernel.errors import MissingPart, ProjectError
 
-HEAD = "0007"
+HEAD = "0008"
 URL_VARIABLE = "GATEWHEEL_STORE_URL"
 # what a database says when it cannot go on (sqlite.org/rescode.html, PostgreSQL's class 53) → what helps
 CURES = {

@@ -112,6 +112,7 @@ traces = Table(
     Column("cost", Float),
     Column("key", String(32), nullable=False, default=""),
     Column("error", Text, nullable=False, default=""),
+    Column("app", Text, nullable=False, default=""),
 )
 
 # a case is for training or held out, never both; found again by what it asks, whatever it expects

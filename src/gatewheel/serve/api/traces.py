@@ -42,6 +42,7 @@ class TraceRow:
     output_tokens: int
     cost: float | None
     key: str
+    app: str
     error: str
     thumb: Literal["up", "down"] | None
     feedback: int
@@ -82,6 +83,7 @@ class TraceView:
     output_tokens: int
     cost: float | None
     key: str
+    app: str
     error: str
     thumb: Literal["up", "down"] | None
     spans: list[SpanView]

@@ -18,6 +18,7 @@ function facts(trace) {
     ["Tokens", trace.output_tokens ? `${count(trace.input_tokens)} read, ${count(trace.output_tokens)} written` : "no model was asked"],
     ["Cost", trace.cost === null ? "not known" : dollars(trace.cost)],
     ["Model", trace.model],
+    ["Application", trace.app],
     ["Variant", trace.variant && h("a.mono", { href: withQuery("/traces", { variant: trace.variant }), title: trace.variant }, short(trace.variant))],
     ["Key", trace.key],
     ["Trace", h("span.mono", {}, trace.id)],
