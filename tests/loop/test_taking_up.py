@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -138,7 +139,13 @@ def _left_before_its_turn(project: Project, id_: str) -> bool:
 def _is_at_the_lock(id_: str) -> bool:
     child = durable._children.get(id_)
     opened = Path(f"/proc/{child.pid}/fd").iterdir() if child else ()
-    return any(one.is_symlink() and one.readlink().name == "run.lock" for one in opened)
+    return any(_leads_to(one) == "run.lock" for one in opened)
+
+
+def _leads_to(descriptor: Path) -> str:
+    with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+        return descriptor.readlink().name
+    return ""
 
 
 @pytest.mark.parametrize("said", [{"state": "cancelled"}, {"state": "interrupted", "error": running.PAUSED}], ids=str)
